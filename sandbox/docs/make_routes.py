@@ -19,26 +19,22 @@ DESCRIPTION = HERE.parent / "tests" / "descriptions" / "openapi.json.gz"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 # Fields of bodies and query parameters that modelled routes do not have: ignored, or refused as not modelled.
-_OTHER_CHANNELS = (
-    "bitrate user_limit rtc_region video_quality_mode available_tags default_reaction_emoji default_sort_order "
-    "default_forum_layout default_tag_setting default_thread_rate_limit_per_user applied_tags type flags icon"
-)
+_OTHER_CHANNELS = "bitrate user_limit rtc_region video_quality_mode default_tag_setting type icon"
 WITHOUT = {
     "PATCH /channels/{channel_id}": _OTHER_CHANNELS,
     "PATCH /channels/{channel_id}/messages/{message_id}": "sticker_ids",
     "POST /channels/{channel_id}/messages": "poll sticker_ids shared_client_theme",
-    "POST /channels/{channel_id}/threads": "applied_tags message",
     "PATCH /guilds/{guild_id}/members/@me": "avatar banner bio",
     "PATCH /guilds/{guild_id}/members/{user_id}": "channel_id deaf mute",
     "POST /guilds/{guild_id}/roles": "icon",
     "PATCH /guilds/{guild_id}/roles/{role_id}": "icon",
     "POST /users/@me/channels": "access_tokens nicks",
-    "POST /guilds/{guild_id}/channels": _OTHER_CHANNELS.replace("applied_tags type flags icon", "").rstrip(),
+    "POST /guilds/{guild_id}/channels": _OTHER_CHANNELS.replace("type icon", "").rstrip(),
     "POST /channels/{channel_id}/webhooks": "avatar",
     "PATCH /webhooks/{webhook_id}": "avatar",
     "PATCH /webhooks/{webhook_id}/{webhook_token}": "avatar",
     "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}": "poll with_components",
-    "POST /webhooks/{webhook_id}/{webhook_token}": "applied_tags avatar_url poll thread_name",
+    "POST /webhooks/{webhook_id}/{webhook_token}": "avatar_url poll",
 }
 # What else is missing, as a sentence.
 BESIDES = {

@@ -53,7 +53,7 @@ class PersonSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSpec:
-    """`type` is text, announcement or category; `category` names one that is listed before."""
+    """`type` is text, announcement, forum or category; `category` names one that is listed before."""
 
     name: str
     topic: str = ""

@@ -77,3 +77,23 @@ async def test_the_newest_own_message_is_edited_with_the_up_key_and_deleted(
     await row.hover()
     await row.get_by_role("button", name="Delete message", exact=True).click()
     await expect(row).to_have_count(0)
+
+
+async def test_a_forum_lists_its_posts_and_takes_new_ones(open_tab: Open, stage: Stage) -> None:
+    made = await stage.call("POST", "channels", name="ideas", type="forum", tags=["soup", "bread"])
+    tab = await open_tab("workshop/ideas")
+    posts = tab.page.get_by_role("list", name="Posts")
+    await expect(tab.page.get_by_text("There are no posts yet.")).to_be_visible()
+    post = {"channel": "ideas", "name": "Sourdough", "content": "Daily?", "tags": ["bread"]}
+    await stage.call("POST", "threads", user="ben", **post)
+    await expect(posts.get_by_role("link")).to_have_text(["Sourdough · bread"])
+    await tab.page.get_by_role("combobox", name="Post in #ideas").click()
+    await tab.page.keyboard.type("Leek soup")
+    await tab.keys("Shift+Enter")
+    await tab.page.keyboard.type("With potatoes")
+    await tab.keys("Enter")
+    side = tab.page.locator("#thread-view")
+    await expect(side.get_by_role("heading", level=1)).to_have_text("Leek soup")
+    await expect(side.locator("li.message")).to_contain_text("With potatoes")
+    await expect(posts.get_by_role("link")).to_have_text(["Leek soup", "Sourdough · bread"])
+    await stage.call("DELETE", f"channels/{made['id']}")

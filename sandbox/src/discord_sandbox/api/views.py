@@ -11,6 +11,7 @@ CHANNEL_TYPES = {
     1: "direct",
     4: "category",
     5: "announcement",
+    15: "forum",
     10: "thread",
     11: "thread",
     12: "private_thread",
@@ -72,6 +73,7 @@ class Views(MessageViews):
             "message_id": thread.message_id if thread is not None else None,
             "archived": thread.archived if thread is not None else False,
             "locked": thread.locked if thread is not None else False,
+            "tags": _tags(it),
             "members": self._members(it),
             "message_count": thread.message_count if thread is not None else len(it.messages),
             "last_message_id": it.last_message_id,
@@ -137,3 +139,12 @@ class Views(MessageViews):
             "fault": it.fault,
             "headers": it.headers,
         }
+
+
+def _tags(it: Channel) -> list[str]:
+    """The names of a forum's tags, or of those that a post has."""
+    if it.forum is not None:
+        return [one.name for one in it.forum.tags]
+    if it.thread is None or it.thread.post is None or it.thread.parent.forum is None:
+        return []
+    return [one.name for one in it.thread.parent.forum.tags if one.id in it.thread.post.tags]

@@ -8,6 +8,7 @@ from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.channels import Channels
 from discord_sandbox.discord.actions.commands import CommandRegistry
 from discord_sandbox.discord.actions.feed import Feed
+from discord_sandbox.discord.actions.forum_posts import ForumPosts
 from discord_sandbox.discord.actions.interactions import Interactions
 from discord_sandbox.discord.actions.members import Members
 from discord_sandbox.discord.actions.posts import Posts
@@ -42,6 +43,7 @@ class Core:
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
         self.reactions = Reactions(self.broadcast)
         self.threads = Threads(self.state, clock, self.broadcast)
+        self.forum_posts = ForumPosts(self.threads, self.posts)
         self.channels = Channels(self.state, self.broadcast, self.threads)
         self.members = Members(self.state, clock, self.broadcast, self.threads)
         self.roles = Roles(self.state, self.broadcast)

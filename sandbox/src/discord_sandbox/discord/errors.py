@@ -19,6 +19,7 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     10062: (404, "Unknown interaction"),
     10063: (404, "Unknown application command"),
     10066: (404, "Unknown application command permissions"),
+    10087: (404, "Unknown tag"),
     20012: (403, "You are not authorized to perform this action on this application"),
     30003: (400, "Maximum number of pins reached for the channel (50)"),
     30005: (400, "Maximum number of guild roles reached (250)"),
@@ -32,6 +33,8 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     40032: (400, "Target user is not connected to voice."),
     40033: (400, "This message has already been crossposted."),
     40060: (400, "Interaction has already been acknowledged."),
+    40061: (400, "Tag names must be unique"),
+    40067: (400, "A tag is required to create a forum post in this channel"),
     50001: (403, "Missing Access"),
     50003: (403, "Cannot execute action on a DM channel"),
     50005: (403, "Cannot edit a message authored by another user"),
@@ -52,6 +55,9 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     50109: (400, "The request body contains invalid JSON."),
     160004: (400, "A thread has already been created for this message"),
     160005: (403, "Thread is locked"),
+    220001: (400, "Webhooks posted to forum channels must have a thread_name or thread_id"),
+    220002: (400, "Webhooks posted to forum channels cannot have both a thread_name and thread_id"),
+    220003: (400, "Webhooks can only create threads in forum channels"),
     500000: (400, "Failed to ban users"),
 }
 

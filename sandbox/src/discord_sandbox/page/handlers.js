@@ -35,6 +35,7 @@ export function handlers(app) {
   /** The preview under a message shows how many messages its thread has. */
   function touchParent(channelId) {
     const thread = store.channels.get(channelId);
+    if (store.channels.get(thread?.parent_id ?? "")?.type === "forum") store.emit("messages", { channelId: thread.parent_id });
     if (thread?.parent_id && thread.message_id) store.emit("messages", { channelId: thread.parent_id, id: thread.message_id });
   }
 

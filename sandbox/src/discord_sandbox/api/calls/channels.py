@@ -6,8 +6,10 @@ from discord_sandbox.api.permissions import bit_changes
 from discord_sandbox.api.views import CHANNEL_TYPES, Views
 from discord_sandbox.discord.errors import Complaints
 from discord_sandbox.discord.rules import channels as rules
+from discord_sandbox.discord.rules import forums
 from discord_sandbox.discord.rules.fields import Fields
-from discord_sandbox.discord.state.model import CATEGORY, JSON, Channel, Guild
+from discord_sandbox.discord.state.forum import Forum
+from discord_sandbox.discord.state.model import CATEGORY, FORUM, JSON, Channel, Guild
 from discord_sandbox.discord.state.permissions import BITS, Overwrite
 
 KINDS = {CHANNEL_TYPES[kind]: kind for kind in rules.KINDS}
@@ -50,7 +52,13 @@ async def create(call: ApiCall) -> JSON:
     if wanted not in KINDS:
         raise invalid(f'"type" must be one of {", ".join(KINDS)}.')
     kind = KINDS[wanted]
-    return Views(call.core).channel(call.core.channels.create(guild, kind, _read(call, guild, kind), None))
+    found, forum = _read(call, guild, kind), None
+    if kind == FORUM:
+        body = {"available_tags": [{"name": one} for one in call.body.get("tags") or ()]}
+        complaints = Complaints()
+        forum = forums.read(Fields(body, complaints), Forum(), call.core.state.new_id)
+        complaints.check()
+    return Views(call.core).channel(call.core.channels.create(guild, kind, found, None, forum))
 
 
 def _overwrite(call: ApiCall, channel: Channel) -> None:

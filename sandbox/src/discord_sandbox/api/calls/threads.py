@@ -2,12 +2,16 @@
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.people import not_timed_out, present
-from discord_sandbox.api.errors import ApiError, invalid
+from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.actions.posts import Origin
 from discord_sandbox.discord.actions.threads import ThreadDraft
 from discord_sandbox.discord.actions.uploads import Upload
+from discord_sandbox.discord.errors import Complaints
+from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.rules.forums import read_applied
 from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.forum import Forum
 from discord_sandbox.discord.state.model import (
     ANNOUNCEMENT,
     ANNOUNCEMENT_THREAD,
@@ -29,6 +33,8 @@ async def start(call: ApiCall) -> JSON:
     draft = ThreadDraft(call.text("name"))
     if len(draft.name) > LONGEST:
         raise invalid(f'"name" takes at most {LONGEST} characters.')
+    if channel.forum is not None:
+        return _post(call, member, channel, channel.forum, draft)
     if channel.is_thread or channel.is_direct or not channel.holds_messages:
         raise ApiError(409, "conflict", f'There are no threads in "{channel.name}".')
     private = call.body.get("private") is True
@@ -39,6 +45,22 @@ async def start(call: ApiCall) -> JSON:
     if call.body.get("content") is not None:
         upload = Upload({"content": call.text("content")})
         call.core.posts.create(made, Origin(member.user, member), upload)
+    return Views(call.core).channel(made)
+
+
+def _post(call: ApiCall, member: Member, channel: Channel, forum: Forum, draft: ThreadDraft) -> JSON:
+    allowed = call.core.state.permissions(member, channel)
+    if not allowed & perms.SEND_MESSAGES:
+        raise ApiError(403, "missing_permissions", f'{member.user.name} may not post in "{channel.name}".')
+    known, wanted = {one.name: one.id for one in forum.tags}, call.body.get("tags") or []
+    for name in wanted:
+        if name not in known:
+            raise unknown("tag", name, known)
+    complaints = Complaints()
+    body = Fields({"applied_tags": [known[one] for one in wanted]}, complaints)
+    tags = read_applied(body, forum, manages=bool(allowed & perms.MANAGE_THREADS))
+    upload = Upload({"content": call.text("content")})
+    made, _ = call.core.forum_posts.create(channel, Origin(member.user, member), draft, tags, upload)
     return Views(call.core).channel(made)
 
 

@@ -19,7 +19,7 @@ from discord_sandbox.api.schema.words import (
 )
 from discord_sandbox.discord.traffic.faults import KINDS, SCOPES
 
-_CHANNEL_TYPE = one_of("text", "announcement", "category", "direct", "thread", "private_thread")
+_CHANNEL_TYPE = one_of("text", "announcement", "category", "forum", "direct", "thread", "private_thread")
 _THING = one_of("string", "user", "role", "mentionable", "channel")
 _FIELD_TYPE = one_of(
     *("text", "string_select", "user_select", "role_select", "mentionable_select", "channel_select"),
@@ -69,6 +69,7 @@ _PLACES: dict[str, JSON] = {
         message_id=maybe(ID),
         archived=FLAG,
         locked=FLAG,
+        tags=many(TEXT),
         members=many(TEXT),
         message_count=WHOLE,
         last_message_id=maybe(ID),

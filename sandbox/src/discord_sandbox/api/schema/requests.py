@@ -115,6 +115,7 @@ THREAD = taking(
     message=about(GIVEN, "The message that it is about."),
     content=about(GIVEN, "Its first message."),
     private=FLAG,
+    tags=about(many(GIVEN), "Of a post in a forum: the names of its tags."),
 )
 JOIN_THREAD = taking("user", example={"user": "ada"}, **NAMED)
 REACT = taking(
@@ -183,7 +184,8 @@ MAKE_CHANNEL = taking(
     "name",
     example={"name": "kitchen", "category": "back"},
     guild=GUILD,
-    type=one_of("text", "announcement", "category"),
+    type=one_of("text", "announcement", "category", "forum"),
+    tags=about(many(GIVEN), "Of a forum: the names of its tags."),
     **_CHANNEL,
 )
 CHANGE_CHANNEL = taking(

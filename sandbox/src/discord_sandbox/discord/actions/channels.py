@@ -6,6 +6,7 @@ from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rules.channels import MOST, ChannelFields
+from discord_sandbox.discord.state.forum import Forum
 from discord_sandbox.discord.state.model import CATEGORY, Channel, Guild
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.state.store import State
@@ -18,14 +19,19 @@ class Channels:
         self._threads = threads
 
     def create(
-        self, guild: Guild, kind: int, given: ChannelFields, overwrites: Mapping[str, Overwrite] | None
+        self,
+        guild: Guild,
+        kind: int,
+        given: ChannelFields,
+        overwrites: Mapping[str, Overwrite] | None,
+        forum: Forum | None = None,
     ) -> Channel:
         """A channel at the end of the list; without overwrites, it has its category's. Raises 30013."""
         plain = [one for one in guild.channels.values() if not one.is_thread]
         if len(plain) >= MOST:
             raise DiscordError(30013)
         position = max((one.position for one in plain), default=-1) + 1
-        made = Channel(self._state.new_id(), guild, kind, "", position=position)
+        made = Channel(self._state.new_id(), guild, kind, "", position=position, forum=forum)
         if not overwrites and given.category_id is not None:
             overwrites = guild.channels[given.category_id].overwrites
         made.overwrites = dict(overwrites or {})
@@ -34,8 +40,9 @@ class Channels:
         self._broadcast.channel_created(made)
         return made
 
-    def change(self, channel: Channel, given: ChannelFields) -> None:
+    def change(self, channel: Channel, given: ChannelFields, forum: Forum | None = None) -> None:
         apply(channel, given)
+        channel.forum = channel.forum if forum is None else forum
         self._broadcast.channel_updated(channel)
 
     def move(self, channel: Channel, position: int | None, category_id: str | None, *, sync: bool) -> None:

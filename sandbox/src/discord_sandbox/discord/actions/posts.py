@@ -1,5 +1,6 @@
 """Messages of bots and people: post, edit, delete, with nonces, replies and mentions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from discord_sandbox.discord.actions.broadcast import Broadcast
@@ -75,8 +76,10 @@ class Posts:
         keys: frozenset[str] = rules.CREATE,
         flags_allowed: int = rules.CHANNEL_FLAGS,
         path: tuple[str, ...] = (),
+        message_id: str | None = None,
+        before: Callable[[], None] | None = None,
     ) -> Message:
-        """Post a message. Raises 50035 or 50006."""
+        """Post a message; `before` is called when it is sound and not announced yet. Raises 50035 or 50006."""
         attachments = listed(upload, channel, [], self._state)
         draft = rules.read(
             upload.fields(*path),
@@ -89,7 +92,7 @@ class Posts:
         if origin.ephemeral_to is not None:
             flags |= EPHEMERAL
         message = Message(
-            self._state.new_id(),
+            message_id or self._state.new_id(),
             channel,
             origin.author,
             origin.kind,
@@ -117,6 +120,8 @@ class Posts:
         self._state.add_message(message)
         if draft.nonce is not None and upload.body.get("enforce_nonce"):
             self._remember(channel, origin.author, draft.nonce, message)
+        if before is not None:
+            before()
         self._broadcast.message_created(message)
         return message
 

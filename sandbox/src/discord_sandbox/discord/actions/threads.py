@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.state.clock import Clock
+from discord_sandbox.discord.state.forum import Post
 from discord_sandbox.discord.state.model import (
     ANNOUNCEMENT,
     ANNOUNCEMENT_THREAD,
@@ -38,6 +39,24 @@ class Threads:
         self._clock = clock
         self._broadcast = broadcast
         clock.subscribe(self.archive_idle)
+
+    def draft_post(self, parent: Channel, owner: User, draft: ThreadDraft, tags: list[str]) -> Channel:
+        """A post in a forum, which is there once it is `opened`."""
+        minutes = draft.minutes or parent.auto_archive_minutes or 4320
+        thread = Thread(parent, owner.id, self._clock.now(), auto_archive_minutes=minutes, post=Post(tags))
+        if owner.id in parent.guild.members:
+            thread.members[owner.id] = thread.created
+        slowmode = draft.slowmode or (parent.forum.post_slowmode if parent.forum is not None else 0)
+        return Channel(
+            self._state.new_id(), parent.guild, PUBLIC_THREAD, draft.name, slowmode=slowmode, thread=thread
+        )
+
+    def opened(self, post: Channel) -> None:
+        """Announce a post, called with its first message, which does not count."""
+        if post.thread is not None:
+            post.thread.message_count = post.thread.total_sent = 0
+        self._state.add_channel(post)
+        self._broadcast.thread_created(post)
 
     def _make(
         self, thread_id: str, parent: Channel, owner: Member, draft: ThreadDraft, kind: int

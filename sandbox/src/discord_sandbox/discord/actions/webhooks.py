@@ -47,6 +47,10 @@ class Webhooks:
 
     def post(self, it: Webhook, place: Channel, name: str | None, upload: Upload) -> Message:
         """Post in its channel or a thread of it, under the webhook's name or another one."""
-        shown = name or it.name
-        origin = Origin(User(it.id, shown, shown, bot=True), None, webhook=it)
-        return self._posts.create(place, origin, upload, keys=rules.WEBHOOK)
+        return self._posts.create(place, author(it, name), upload, keys=rules.WEBHOOK)
+
+
+def author(it: Webhook, name: str | None) -> Origin:
+    """A webhook as the author of a message, under its own name or another one."""
+    shown = name or it.name
+    return Origin(User(it.id, shown, shown, bot=True), None, webhook=it)

@@ -3,6 +3,7 @@
 from discord_sandbox.discord.gateway.sessions import MEMBERS, Session
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.application import application_flags
+from discord_sandbox.discord.render.guild import guild_create as guild_body
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import JSON, Guild
 from discord_sandbox.discord.state.store import State
@@ -43,7 +44,7 @@ def guild_create(state: State, session: Session, guild: Guild) -> JSON:
     visible = [
         channel for channel in guild.channels.values() if state.permissions(own, channel) & perms.VIEW_CHANNEL
     ]
-    return render.guild_create(guild, members, visible, own)
+    return guild_body(guild, members, visible, own)
 
 
 def members_chunk(guild: Guild, request: JSON) -> JSON:

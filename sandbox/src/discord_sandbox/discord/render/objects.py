@@ -1,7 +1,8 @@
 """Users, guilds, channels and threads in Discord's JSON."""
 
 from discord_sandbox.discord.state.clock import iso
-from discord_sandbox.discord.state.model import JSON, Channel, Guild, Member, Role, Thread, User
+from discord_sandbox.discord.state.forum import PINNED_POST, REQUIRES_TAG, Forum
+from discord_sandbox.discord.state.model import JSON, Channel, Member, Role, Thread, User
 from discord_sandbox.discord.state.permissions import Overwrite
 
 
@@ -101,9 +102,34 @@ def channel(it: Channel, viewer: str | None = None) -> JSON:
         "permission_overwrites": [overwrite(o) for o in it.overwrites.values()],
         "nsfw": it.nsfw,
     }
+    if it.forum is not None:
+        body |= forum(it.forum)
     if it.auto_archive_minutes is not None:
         body["default_auto_archive_duration"] = it.auto_archive_minutes
     return body
+
+
+def forum(it: Forum) -> JSON:
+    """What a forum has beyond other channels."""
+    return {
+        "flags": REQUIRES_TAG if it.requires_tag else 0,
+        "available_tags": [
+            {
+                "id": one.id,
+                "name": one.name,
+                "moderated": one.moderated,
+                "emoji_id": one.emoji_id,
+                "emoji_name": one.emoji_name,
+            }
+            for one in it.tags
+        ],
+        "default_reaction_emoji": {"emoji_id": it.reaction[0], "emoji_name": it.reaction[1]}
+        if it.reaction is not None
+        else None,
+        "default_sort_order": it.sort_order,
+        "default_forum_layout": it.layout,
+        "default_thread_rate_limit_per_user": it.post_slowmode,
+    }
 
 
 def _thread(it: Channel, thread: Thread, viewer: str | None) -> JSON:
@@ -134,6 +160,8 @@ def _thread(it: Channel, thread: Thread, viewer: str | None) -> JSON:
         "member_count": len(thread.members),
         "total_message_sent": thread.total_sent,
     }
+    if thread.post is not None:
+        body |= {"applied_tags": thread.post.tags.copy(), "flags": PINNED_POST if thread.post.pinned else 0}
     if viewer is not None and viewer in thread.members:
         body["member"] = thread_member(it, thread, viewer)
     return body
@@ -146,80 +174,3 @@ def thread_member(it: Channel, thread: Thread, user_id: str) -> JSON:
         "join_timestamp": iso(thread.members[user_id]),
         "flags": 1,
     }
-
-
-def guild(it: Guild) -> JSON:
-    """The guild as GET /guilds/{id} answers it."""
-    return {
-        "id": it.id,
-        "name": it.name,
-        "icon": None,
-        "description": None,
-        "home_header": None,
-        "splash": None,
-        "discovery_splash": None,
-        "features": [],
-        "banner": None,
-        "owner_id": it.owner_id,
-        "application_id": None,
-        "region": "deprecated",
-        "afk_channel_id": None,
-        "afk_timeout": 300,
-        "system_channel_id": None,
-        "system_channel_flags": 0,
-        "widget_enabled": False,
-        "widget_channel_id": None,
-        "verification_level": 0,
-        "roles": [role(r) for r in it.roles.values()],
-        "default_message_notifications": 1,
-        "mfa_level": 0,
-        "explicit_content_filter": 0,
-        "max_presences": None,
-        "max_members": 500_000,
-        "max_stage_video_channel_users": 50,
-        "max_video_channel_users": 25,
-        "vanity_url_code": None,
-        "premium_tier": 0,
-        "premium_subscription_count": 0,
-        "preferred_locale": "en-US",
-        "rules_channel_id": None,
-        "safety_alerts_channel_id": None,
-        "public_updates_channel_id": None,
-        "premium_progress_bar_enabled": False,
-        "nsfw": False,
-        "nsfw_level": 0,
-        "emojis": [],
-        "stickers": [],
-        "incidents_data": None,
-    }
-
-
-def counts(it: Guild) -> JSON:
-    return {
-        "approximate_member_count": len(it.members),
-        "approximate_presence_count": len(it.members),
-    }
-
-
-def guild_create(it: Guild, members: list[Member], visible: list[Channel], viewer: Member) -> JSON:
-    return (
-        guild(it)
-        | counts(it)
-        | {
-            "joined_at": iso(viewer.joined_at),
-            "large": False,
-            "unavailable": False,
-            "member_count": len(it.members),
-            "hub_type": None,
-            "voice_states": [],
-            "presences": [],
-            "stage_instances": [],
-            "guild_scheduled_events": [],
-            "soundboard_sounds": [],
-            "members": [member(m) for m in members],
-            "channels": [channel(c) for c in visible if not c.is_thread],
-            "threads": [
-                channel(c, viewer.user.id) for c in visible if c.thread is not None and not c.thread.archived
-            ],
-        }
-    )

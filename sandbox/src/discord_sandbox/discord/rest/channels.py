@@ -6,7 +6,9 @@ from discord_sandbox.discord.rest import overwrites
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rules import channels as rules
+from discord_sandbox.discord.rules import forums
 from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.forum import PINNED_POST
 from discord_sandbox.discord.state.model import Channel, Thread
 from discord_sandbox.discord.traffic.rate_limits import READS, THREADS
 
@@ -37,10 +39,12 @@ async def patch(call: Context) -> Result:
     body = call.fields()
     found = rules.read(body, channel.guild, channel.kind, new=False, own=channel.id)
     new = overwrites.read_all(body, channel.guild)
+    former = channel.forum
+    forum = forums.read(body, former, call.core.state.new_id) if former is not None else None
     body.complaints.check()
     if new is not None:
         overwrites.replace_all(call, channel, new)
-    call.core.channels.change(channel, found)
+    call.core.channels.change(channel, found, forum)
     return render.channel(channel)
 
 
@@ -52,6 +56,7 @@ def _patch_thread(call: Context, channel: Channel, thread: Thread) -> Result:
     minutes = body.choice("auto_archive_duration", rules.ARCHIVE)
     slowmode = body.number("rate_limit_per_user", 0, 21600)
     invitable = body.flag("invitable")
+    flags = body.number("flags", 0, 2**31 - 1)
     body.complaints.check()
     manages = call.may(channel, perms.MANAGE_THREADS)
     owns = thread.owner_id == call.application.id
@@ -63,6 +68,13 @@ def _patch_thread(call: Context, channel: Channel, thread: Thread) -> Result:
             raise DiscordError(50013)
     if thread.archived and archived is not False and set(call.body) - {"archived", "locked"}:
         raise DiscordError(50083)
+    if thread.post is not None and thread.parent.forum is not None:
+        post = thread.post
+        post.tags = forums.read_applied(body, thread.parent.forum, manages=manages, held=post.tags)
+        if flags is not None and bool(flags & PINNED_POST) != post.pinned:
+            if not manages:
+                raise DiscordError(50013)
+            post.pinned = not post.pinned
     channel.name = channel.name if name is None else name
     thread.locked = thread.locked if locked is None else locked
     thread.auto_archive_minutes = minutes or thread.auto_archive_minutes

@@ -3,6 +3,7 @@
 from discord_sandbox.discord.actions.threads import ThreadDraft
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.rest import forums
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rules.channels import ARCHIVE
@@ -50,6 +51,8 @@ async def thread_alone(call: Context) -> Result:
     channel = call.guild_channel()
     if channel.is_thread:
         raise DiscordError(50024)
+    if channel.forum is not None:
+        return await forums.post(call, channel, channel.forum)
     draft = _draft(call.fields(), KEYS | {"type", "invitable"})
     kind = call.body.get("type") or PRIVATE_THREAD
     needed = perms.CREATE_PRIVATE_THREADS if kind == PRIVATE_THREAD else perms.CREATE_PUBLIC_THREADS

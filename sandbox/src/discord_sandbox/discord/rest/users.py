@@ -3,6 +3,7 @@
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.application import application as render_application
+from discord_sandbox.discord.render.guild import counts as member_counts
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.state.model import JSON, User
@@ -55,7 +56,7 @@ async def my_guilds(call: Context) -> Result:
             "permissions": str(state.permissions(call.me(guild))),
             "features": [],
         }
-        | (render.counts(guild) if counts else {})
+        | (member_counts(guild) if counts else {})
         for guild in query.page(call.application.guilds.values(), lambda one: one.id, 200, 200)
     ]
 

@@ -1,13 +1,15 @@
 """Webhooks: of channels and servers, by id, and by their token, which is also how interactions are followed up."""
 
+from discord_sandbox.discord.actions.webhooks import author
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render.webhooks import webhook as render
-from discord_sandbox.discord.rest import interactions
+from discord_sandbox.discord.rest import forums, interactions
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rules import messages as rules
 from discord_sandbox.discord.rules.webhooks import read_name
 from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.forum import Forum
 from discord_sandbox.discord.state.model import Channel, Message
 from discord_sandbox.discord.state.webhook import Webhook
 from discord_sandbox.discord.traffic.rate_limits import READS, RateLimit
@@ -15,9 +17,14 @@ from discord_sandbox.discord.traffic.rate_limits import READS, RateLimit
 THROUGH = RateLimit(5, 2.0)
 
 
+def _can_have(channel: Channel) -> bool:
+    """Whether the channel can have webhooks."""
+    return not channel.is_thread and (channel.holds_messages or channel.forum is not None)
+
+
 async def create(call: Context) -> Result:
     channel = call.guild_channel(perms.MANAGE_WEBHOOKS)
-    if channel.is_thread or not channel.holds_messages:
+    if not _can_have(channel):
         raise DiscordError(50024)
     body = call.fields()
     name = read_name(body, required=True)
@@ -56,7 +63,7 @@ async def patch(call: Context) -> Result:
     body = call.fields()
     name, place = read_name(body), body.snowflake("channel_id")
     channel = found.channel.guild.channels.get(str(place)) if place is not None else None
-    if place is not None and (channel is None or channel.is_thread or not channel.holds_messages):
+    if place is not None and (channel is None or not _can_have(channel)):
         body.complain("channel_id", "CHANNEL_INVALID", "This channel cannot have webhooks.")
     body.complaints.check()
     if channel is not None and not call.may(channel, perms.MANAGE_WEBHOOKS):
@@ -132,6 +139,10 @@ async def execute(call: Context) -> Result:
     if webhook.application_id is None and not with_components:
         # What no bot made may show components only when asked to.
         upload = upload.part({key: one for key, one in upload.body.items() if key != "components"})
+    if place.forum is not None or (webhook.channel.forum is not None and "thread_name" in call.body):
+        return forums.post_through(call, webhook, author(webhook, name), webhook.channel.forum or Forum())
+    if call.body.get("thread_name") is not None:
+        raise DiscordError(220003)
     message = call.core.webhooks.post(webhook, place, name, upload)
     call.core.threads.spoken_in(place, message.author)
     return call.core.render(message) if wait else None

@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 
 from discord_sandbox.discord.rules.fields import Fields
-from discord_sandbox.discord.state.model import ANNOUNCEMENT, CATEGORY, TEXT, Guild
+from discord_sandbox.discord.state.model import ANNOUNCEMENT, CATEGORY, FORUM, TEXT, Guild
 
 ARCHIVE = (60, 1440, 4320, 10080)
 MOST, MOST_IN_CATEGORY = 500, 50
-KINDS = (TEXT, CATEGORY, ANNOUNCEMENT)
-NAMED_LOWER = (TEXT, ANNOUNCEMENT)  # "Soup of the day" becomes "soup-of-the-day"
+KINDS = (TEXT, CATEGORY, ANNOUNCEMENT, FORUM)
+NAMED_LOWER = (TEXT, ANNOUNCEMENT, FORUM)  # "Soup of the day" becomes "soup-of-the-day"
 MODELLED = frozenset(
     {
         "name",
@@ -61,13 +61,14 @@ def read(body: Fields, guild: Guild, kind: int, *, new: bool, own: str | None = 
     name = body.text("name", 100, shortest=1, required=new)
     if name is not None and kind in NAMED_LOWER:
         name = _SPACES.sub("-", name.strip().lower()) or name
-    for key in (NOT_MODELLED - {"type"} if new else NOT_MODELLED) & body.body.keys():
+    lacking = {"type"} if kind == FORUM else NOT_MODELLED
+    for key in (lacking - {"type"} if new else lacking) & body.body.keys():
         if body.body[key] not in (None, kind if key == "type" else 0):
             body.complain(key, "UNSUPPORTED", f"The sandbox does not model {key}.")
     return ChannelFields(
         frozenset(body.body),
         name,
-        body.text("topic", 1024),
+        body.text("topic", 4096 if kind == FORUM else 1024),
         body.number("position", 0, 2**31 - 1),
         body.number("rate_limit_per_user", 0, 21600),
         body.flag("nsfw"),

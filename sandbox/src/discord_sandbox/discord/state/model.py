@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from discord_sandbox.discord.state.forum import Forum, Post
 from discord_sandbox.discord.state.permissions import Overwrite
 
 JSON = dict[str, Any]
 
-CATEGORY, ANNOUNCEMENT = 4, 5
+CATEGORY, ANNOUNCEMENT, FORUM = 4, 5, 15
 TEXT, DIRECT, ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 10, 11, 12
 THREADS = frozenset({ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD})
 
@@ -89,6 +90,7 @@ class Thread:
     message_id: str | None = None
     message_count: int = 0
     total_sent: int = 0
+    post: Post | None = None
     members: dict[str, float] = field(default_factory=dict)
 
 
@@ -109,6 +111,7 @@ class Channel:
     last_message_id: str | None = None
     pins: list[str] = field(default_factory=list)
     thread: Thread | None = None
+    forum: Forum | None = None
 
     @property
     def is_thread(self) -> bool:
@@ -116,7 +119,7 @@ class Channel:
 
     @property
     def holds_messages(self) -> bool:
-        return self.kind != CATEGORY
+        return self.kind not in (CATEGORY, FORUM)
 
     @property
     def is_direct(self) -> bool:

@@ -3,10 +3,12 @@
 import base64
 
 from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.forum import Forum
 from discord_sandbox.discord.state.ids import named_id, seconds_of
 from discord_sandbox.discord.state.model import (
     ANNOUNCEMENT,
     CATEGORY,
+    FORUM,
     TEXT,
     Application,
     Channel,
@@ -19,7 +21,7 @@ from discord_sandbox.world import ApplicationSpec, ChannelSpec, GuildSpec
 
 PRIVILEGED = {"GUILD_MEMBERS": 1 << 1, "GUILD_PRESENCES": 1 << 8, "MESSAGE_CONTENT": 1 << 15}
 
-CHANNEL_KINDS = {"text": TEXT, "announcement": ANNOUNCEMENT, "category": CATEGORY}
+CHANNEL_KINDS = {"text": TEXT, "announcement": ANNOUNCEMENT, "category": CATEGORY, "forum": FORUM}
 
 
 def default_token(application_id: str, name: str) -> str:
@@ -76,6 +78,7 @@ def _channel(guild: Guild, spec: ChannelSpec, position: int) -> Channel:
         spec.topic or None,
         position=position,
         category_id=category.id if category is not None else None,
+        forum=Forum() if spec.type == "forum" else None,
     )
 
 

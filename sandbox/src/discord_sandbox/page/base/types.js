@@ -6,7 +6,7 @@
  * @typedef {{id: string, name: string, display_name: string, avatar_url: string, color: number, guild: string,
  *   guild_id: string, roles: string[], accepts_messages: boolean, nick: ?string, timed_out_until: ?string}} Person
  * @typedef {{id: string, name: string, type: string, topic: ?string, guild: ?string, guild_id: ?string, position: number, category_id: ?string,
- *   user: ?string, application: ?string, parent_id: ?string, message_id: ?string, archived: boolean, locked: boolean, message_count: number,
+ *   user: ?string, application: ?string, parent_id: ?string, message_id: ?string, archived: boolean, locked: boolean, tags: string[], members: string[], message_count: number,
  *   last_message_id: ?string}} Channel
  * @typedef {{name: string, description: string, type: number, required?: boolean, autocomplete?: boolean,
  *   choices?: {name: string, value: (string|number)}[], options?: Option[], min_value?: number, max_value?: number,

@@ -13,9 +13,10 @@ const LONGEST = 2000;
 export class Composer {
   /**
    * @param {HTMLElement} host
-   * @param {{store: import("../state/store.js").Store, presses: import("../state/interactions.js").Interactions}} wiring
+   * @param {{store: import("../state/store.js").Store, presses: import("../state/interactions.js").Interactions, go: (channel: any) => void}} wiring
    */
-  constructor(host, { store, presses }) {
+  constructor(host, { store, presses, go }) {
+    this.go = go;
     this.store = store;
     this.presses = presses;
     this.channelId = null;
@@ -78,8 +79,9 @@ export class Composer {
     const channel = this.store.channels.get(this.channelId ?? "");
     const closed = channel?.locked && channel?.archived;
     const place = channel ? this.store.titleOf(channel) : "";
-    this.text.placeholder = closed ? "This thread is archived and locked." : channel ? `Message ${place}` : "";
-    this.text.setAttribute("aria-label", channel ? `Message ${place}` : "Message");
+    const forum = channel?.type === "forum";
+    this.text.placeholder = forum ? "New post: its first line is the title" : closed ? "This thread is archived and locked." : channel ? `Message ${place}` : "";
+    this.text.setAttribute("aria-label", forum ? `Post in ${place}` : channel ? `Message ${place}` : "Message");
     this.text.disabled = !channel || Boolean(closed);
   }
 
@@ -194,7 +196,8 @@ export class Composer {
       const sent = files.length ? await this.tray.read() : undefined;
       this.text.value = "";
       this.tray.clear();
-      if (about?.kind === "edit") await api.edit(about.message.id, { user, content });
+      if (this.store.channels.get(this.channelId)?.type === "forum") await this.post(user, content);
+      else if (about?.kind === "edit") await api.edit(about.message.id, { user, content });
       else await api.say({ user, channel: this.channelId, content: content || undefined, files: sent, reply_to: about?.message.id, mention: about?.mention });
     } catch (error) {
       Object.assign(this.tray, { about, files });
@@ -202,6 +205,14 @@ export class Composer {
       this.text.value = typed;
       this.complain(error instanceof ApiError ? error.sentence : String(error));
     }
+  }
+
+  /** Posts in a forum: the first line is the title, the rest, or else the title again, the first message. */
+  async post(user, content) {
+    const [name, ...rest] = content.split("\n");
+    const post = await api.startThread({ user, channel: this.channelId, name: name.slice(0, 100), content: rest.join("\n").trim() || name });
+    this.store.channels.set(post.id, post);
+    this.go(post);
   }
 
   complain(sentence) {

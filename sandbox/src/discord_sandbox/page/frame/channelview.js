@@ -27,7 +27,7 @@ export class ChannelView {
       actions: (action, target, message) => this.act(action, target, message),
       older: (channelId) => this.older(channelId),
     });
-    this.composer = new Composer($(".composer-host", el), app);
+    this.composer = new Composer($(".composer-host", el), { store: app.store, presses: app.presses, go: (channel) => app.go(channel) });
   }
 
   /** Makes the next `show` draw everything, even for the same channel. */

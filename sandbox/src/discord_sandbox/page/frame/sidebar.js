@@ -5,6 +5,8 @@ import { avatar, icon, initials } from "../base/icons.js";
 import { refill } from "../base/morph.js";
 import { href } from "../state/router.js";
 
+const SIGNS = { announcement: "megaphone", forum: "thread" };
+
 export class Sidebar {
   /** @param {{store: import("../state/store.js").Store, unread: import("../state/unread.js").Unread}} wiring */
   constructor({ store, unread }) {
@@ -65,7 +67,7 @@ export class Sidebar {
     return h(
       "a",
       { class: `channel${channel.id === store.channelId ? " here" : ""}${isUnread ? " unread" : ""}`, href: href(store, channel), "aria-current": here ? "page" : null, "aria-label": label, dataset: { id: channel.id } },
-      direct ? avatar(name, { bot: true, size: 24 }) : icon(channel.type === "announcement" ? "megaphone" : "hash", 20),
+      direct ? avatar(name, { bot: true, size: 24 }) : icon(SIGNS[channel.type] ?? "hash", 20),
       h("span", { class: "ellipsis" }, name),
       mentions ? h("span", { class: "badge", "aria-hidden": "true" }, mentions) : null,
     );

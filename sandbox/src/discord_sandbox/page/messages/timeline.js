@@ -1,7 +1,8 @@
 /** The messages of one channel: follows the store row by row, and sticks to the end. */
 
 import { fill, h } from "../base/dom.js";
-import { avatar, icon } from "../base/icons.js";
+import { icon } from "../base/icons.js";
+import { introFor } from "./intro.js";
 import { messageRow } from "./message.js";
 import { morph } from "../base/morph.js";
 import { dayOf } from "../base/time.js";
@@ -140,8 +141,9 @@ export class Timeline {
   drawIntro(history) {
     const channel = this.wiring.store.channels.get(this.channelId ?? "");
     const state = !channel ? "none" : history?.error ? `error ${history.error}` : !history || (!history.complete && history.messages.size === 0) ? "loading" : history.complete ? `start ${channel.id} ${channel.name}` : "more";
-    if (this.introState === state) return;
-    this.introState = state;
+    const posts = channel?.type === "forum" ? this.wiring.store.threadsOf(channel.id).map((p) => `${p.id} ${p.name} ${p.tags}`).join() : "";
+    if (this.introState === state + posts) return;
+    this.introState = state + posts;
     fill(this.intro, introFor(state, channel, history, this.wiring.store));
   }
 
@@ -225,25 +227,3 @@ function belongsTo(message, previous) {
 }
 
 const divider = (label, kind) => h("li", { class: `divider ${kind}`, role: "separator", "aria-label": label }, h("span", null, label));
-
-function introFor(state, channel, history, store) {
-  if (state === "none") return null;
-  if (state === "loading") {
-    return h("div", { class: "skeleton", "aria-label": "Loading messages" }, [72, 44, 88, 60, 35].map((w) => h("div", { class: "bone", style: { "--w": `${w}%` } }, h("i"), h("b"), h("u"))));
-  }
-  if (history?.error) return h("div", { class: "intro-error", role: "alert" }, h("h2", null, "Messages could not be loaded"), h("p", null, history.error));
-  if (state === "more") return h("div", { class: "intro-more" }, "Loading older messages…");
-  if (channel.type === "direct") {
-    const name = store.titleOf(channel).slice(1);
-    return h("div", { class: "intro-start" }, avatar(name, { bot: true, size: 68 }), h("h2", null, name), h("p", null, `This is the beginning of your direct messages with ${name}.`));
-  }
-  const thread = Boolean(channel.parent_id);
-  return h(
-    "div",
-    { class: "intro-start" },
-    h("div", { class: "intro-sign" }, icon(thread ? "thread" : "hash", 40)),
-    h("h2", null, thread ? channel.name : `Welcome to #${channel.name}!`),
-    h("p", null, thread ? "This is the start of the thread." : `This is the start of the #${channel.name} channel.`),
-    thread ? null : h("p", { class: "intro-hint" }, "Type ", h("kbd", null, "/"), " to see what the apps here can do."),
-  );
-}

@@ -5,9 +5,11 @@ from discord_sandbox.discord.rest import overwrites
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rules import channels as rules
+from discord_sandbox.discord.rules import forums
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state import permissions as perms
-from discord_sandbox.discord.state.model import TEXT, Channel, Guild
+from discord_sandbox.discord.state.forum import Forum
+from discord_sandbox.discord.state.model import FORUM, TEXT, Channel, Guild
 
 
 async def create(call: Context) -> Result:
@@ -17,10 +19,11 @@ async def create(call: Context) -> Result:
     kind = TEXT if kind is None else kind
     found = rules.read(body, guild, kind, new=True)
     new = overwrites.read_all(body, guild)
+    forum = forums.read(body, Forum(), call.core.state.new_id) if kind == FORUM else None
     body.complaints.check()
     if new is not None:
         overwrites.check_new(call, guild, new)
-    return 201, render.channel(call.core.channels.create(guild, kind, found, new))
+    return 201, render.channel(call.core.channels.create(guild, kind, found, new, forum))
 
 
 async def move(call: Context) -> Result:

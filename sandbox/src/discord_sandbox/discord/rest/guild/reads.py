@@ -2,6 +2,8 @@
 
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.guild import counts
+from discord_sandbox.discord.render.guild import guild as guild_body
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.state import permissions as perms
@@ -10,9 +12,9 @@ from discord_sandbox.discord.traffic.rate_limits import READS
 
 async def guild(call: Context) -> Result:
     found = call.guild()
-    body = render.guild(found)
+    body = guild_body(found)
     if call.query().flag("with_counts"):
-        body |= render.counts(found)
+        body |= counts(found)
     return body
 
 
