@@ -146,6 +146,11 @@ class CheckSettings(KindSettings):
         return frozenset()
 
     @property
+    def presence_of(self) -> int | None:
+        """The Discord user that it needs to know the presence of."""
+        return None
+
+    @property
     def asks_lane(self) -> bool:
         """Whether it needs to know where the lane answers: it has no address of its own."""
         return False

@@ -96,6 +96,10 @@ class DiscordSettings(_Group):
     gateway_url: Annotated[str, _scheme("ws", "wss")] | None = Field(
         default=None, description="The gateway's address, for the sandbox. Discord's own without it."
     )
+    presences: bool = Field(
+        default=False,
+        description="Request the Presence intent, for checks of kind `presence`. Switch it on in the portal first.",
+    )
     application_id: int | None = Field(
         default=None,
         gt=0,

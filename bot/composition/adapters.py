@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import ChainMap
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from bot.adapters.alerts.sinks.posting import SinkContext
 from bot.adapters.alerts.sources.delivery import AlertSource
 from bot.adapters.alerts.sources.findings import AlertContext
 from bot.adapters.checks.asking import AskedChecks
-from bot.adapters.checks.kind import CheckContext, CheckKind
+from bot.adapters.checks.kind import CheckContext, CheckKind, unseen
 from bot.adapters.checks.session import SystemResolver, check_session
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.shared import SharedAnswers
@@ -227,11 +227,15 @@ def make_alert_sources(current: Current, redact: Callable[[str], str] = str) -> 
 
 
 @asynccontextmanager
-async def open_checks(current: Current, targets: Mapping[str, CatalogTarget]) -> AsyncIterator[AskedChecks]:
-    """What asks the checks of the present catalog."""
+async def open_checks(
+    current: Current,
+    targets: Mapping[str, CatalogTarget],
+    presence: Callable[[int], Awaitable[str | None]] = unseen,
+) -> AsyncIterator[AskedChecks]:
+    """What asks the checks of the present catalog. presence: as of `CheckContext`."""
     resolver, known, lanes = SystemResolver(), SharedAnswers(), TargetOfLane(current, targets)
     async with check_session(resolver) as session:
-        context = CheckContext(session, resolver)
+        context = CheckContext(session, resolver, presence)
 
         def make(settings: CheckSettings) -> CheckKind:
             made: CheckKind = registry.KINDS.checks[settings.kind].make(settings, context)
@@ -248,6 +252,13 @@ async def open_checks(current: Current, targets: Mapping[str, CatalogTarget]) ->
             yield AskedChecks(make, answers_at, redact)
         finally:
             await resolver.close()
+
+
+def watched_bots(catalog: Catalog) -> Collection[int]:
+    """The Discord users that checks need to know the presence of."""
+    checks = (check.settings for config in catalog.lanes.values() for check in config.checks)
+    found = (settings.presence_of for settings in checks if isinstance(settings, CheckSettings))
+    return {user_id for user_id in found if user_id is not None}
 
 
 def make_sinks(current: Current, session: aiohttp.ClientSession) -> Mapping[str, AlertSink]:

@@ -29,6 +29,7 @@ from bot.adapters.checks.discord import DiscordBotCheck, DiscordBotSettings
 from bot.adapters.checks.dns import DnsCheck, DnsSettings
 from bot.adapters.checks.http import HttpSettings, RequestCheck
 from bot.adapters.checks.kind import CheckContext, CheckKind
+from bot.adapters.checks.presence import PresenceCheck, PresenceSettings
 from bot.adapters.checks.tcp import TcpCheck, TcpSettings
 from bot.adapters.checks.tls import CertificateSettings, TlsCheck
 from bot.adapters.checks.websocket import WebSocketCheck, WebSocketSettings
@@ -228,6 +229,7 @@ KINDS = Kinds(
         "dns": check(DnsSettings, DnsCheck),
         "websocket": check(WebSocketSettings, WebSocketCheck),
         "discord": check(DiscordBotSettings, DiscordBotCheck),
+        "presence": check(PresenceSettings, PresenceCheck),
         "command": check(CommandCheckSettings, CommandCheck),
     },
     sinks={

@@ -58,6 +58,7 @@ from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.incidents.regressions import Regressions
 from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.oncall.rota import advice as gap_advice
+from bot.engine.watch.presence import KnownPresences, PresenceLoop
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
@@ -210,7 +211,9 @@ async def _assemble(
     speaking = Speaking(engine, alerts, incidents, store, catalog=current, clock=clock, following=following)
     stack.push_async_callback(speaking.close)
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
-    checks = await stack.enter_async_context(adapters.open_checks(current, configured))
+    checks = await stack.enter_async_context(
+        adapters.open_checks(current, configured, KnownPresences(store.notes, clock))
+    )
     worker = Worker(
         store,
         current,
@@ -247,6 +250,12 @@ async def _assemble(
         members=members,
         calendars=IcsCalendars(),
         location=settings.location,
+        presences=PresenceLoop(
+            lambda users: speaking.connection.presences(current().guilds, users),
+            store.notes,
+            lambda: adapters.watched_bots(current()),
+            clock,
+        ),
     )
     health = HealthService(
         connection=speaking.connection,
@@ -353,7 +362,9 @@ async def _assemble(
 
     def connected() -> Coroutine[Any, Any, None]:
         return run_supervised(
-            lambda: watch.over(SlipwayBot(responder, COGS, store.notes, budget)),
+            lambda: watch.over(
+                SlipwayBot(responder, COGS, store.notes, budget, presences=settings.discord.presences)
+            ),
             token,
             speaking.connection,
             budget,

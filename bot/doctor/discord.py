@@ -75,8 +75,14 @@ def _application(settings: DiscordSettings, application: Mapping[str, Any]) -> l
         told = f"SLIPWAY_DISCORD_APPLICATION_ID is {settings.application_id}, the token belongs to {found}"
         lines = [bad("application", told, "remove the setting, or use the other token")]
     on = [name for name, bits in _PRIVILEGED.items() if int(application.get("flags") or 0) & bits]
-    extra = f"; not needed but on: {', '.join(on)}" if on else ""
-    return [*lines, ok("intents", f"no privileged intent needed{extra}")]
+    if settings.presences and "Presence" not in on:
+        told = "SLIPWAY_DISCORD_PRESENCES is set, and the Presence intent is off: Discord would refuse the connection"
+        return [*lines, bad("intents", told, f"switch it on in {PORTAL} (Bot → Privileged Gateway Intents)")]
+    needed = ["Presence"] if settings.presences else []
+    others = [name for name in on if name not in needed]
+    extra = f"; not needed but on: {', '.join(others)}" if others else ""
+    said = "the Presence intent is needed and on" if needed else "no privileged intent needed"
+    return [*lines, ok("intents", f"{said}{extra}")]
 
 
 async def _guild(

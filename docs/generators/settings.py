@@ -66,7 +66,15 @@ def _takes(field: FieldInfo) -> str:
     if choices:
         return ", ".join(code(choice) for choice in choices)
     kinds = set(_leaves(field.annotation))
-    noun = "secret" if SecretStr in kinds else "whole number" if int in kinds else "text"
+    noun = (
+        "secret"
+        if SecretStr in kinds
+        else "whole number"
+        if int in kinds
+        else "`true` or `false`"
+        if bool in kinds
+        else "text"
+    )
     return f"{noun}, {said}" if said else noun
 
 

@@ -12,6 +12,8 @@ import pytest
 from discord_sandbox import Sandbox
 
 from bot.doctor import CheckLine, examinations, examine
+from bot.doctor.discord import _application
+from bot.settings import DiscordSettings
 from tests.support.discord import discord_world
 from tests.support.paths import ROOT
 from tests.support.redis import redis_server
@@ -81,6 +83,23 @@ async def test_all_that_a_deploy_needs_is_looked_at(sandbox: Sandbox, database: 
     assert "✗" not in text
     assert sandbox.token("slipway") not in text
     assert sandbox.token("greeter") not in text
+
+
+def test_the_presence_intent_is_looked_at_where_it_is_asked_for() -> None:
+    def said(flags: int, *, presences: bool) -> tuple[str, str]:
+        application = {"id": "1", "name": "slipway", "flags": flags}
+        (*_, line) = _application(DiscordSettings(presences=presences), application)
+        return line.mark, line.found
+
+    assert said(0, presences=False) == ("ok", "no privileged intent needed")
+    assert said(1 << 12, presences=False) == (
+        "ok",
+        "no privileged intent needed; not needed but on: Presence",
+    )
+    for flag in (1 << 12, 1 << 13):
+        assert said(flag, presences=True) == ("ok", "the Presence intent is needed and on")
+    mark, found = said(1 << 14, presences=True)
+    assert (mark, "the Presence intent is off" in found) == ("bad", True)
 
 
 async def test_settings_that_other_users_can_read_are_told(

@@ -24,6 +24,7 @@ from bot.domain.config import CheckConfig
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.checks import CheckResult
 from bot.kinds import CheckSettings
+from bot.ports.errors import Unreachable
 
 LANE = Lane("checkout", "production")
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -40,10 +41,11 @@ def check(**written: Any) -> CheckConfig:
 
 @dataclass
 class Asking:
-    """Asks checks. lane_at: where the lane answers."""
+    """Asks checks. where: lanes answer. online: how Discord shows users; others are not known."""
 
     asked: AskedChecks
     where: dict[Lane, str | None] = field(default_factory=dict)
+    online: dict[int, str | None] = field(default_factory=dict)
 
     async def __call__(self, **written: Any) -> str:
         """What the check says; empty when it passed."""
@@ -60,8 +62,15 @@ class Asking:
 async def asking() -> AsyncIterator[Asking]:
     resolver = SystemResolver()
     async with check_session(resolver) as session:
-        context = CheckContext(session, resolver)
         where: dict[Lane, str | None] = {}
+        online: dict[int, str | None] = {}
+
+        async def presence(user_id: int) -> str | None:
+            if user_id not in online:
+                raise Unreachable(f"nothing is known of {user_id}")
+            return online[user_id]
+
+        context = CheckContext(session, resolver, presence)
 
         def make(settings: CheckSettings) -> CheckKind:
             made: CheckKind = KINDS.checks[settings.kind].make(settings, context)
@@ -70,7 +79,7 @@ async def asking() -> AsyncIterator[Asking]:
         async def answers_at(lane: Lane) -> str | None:
             return where.get(lane)
 
-        yield Asking(AskedChecks(make, answers_at), where)
+        yield Asking(AskedChecks(make, answers_at), where, online)
     await resolver.close()
 
 

@@ -151,9 +151,10 @@ async def standing(
     *,
     offline_s: float = 1.5,
     connect: bool = True,
+    presences: bool = False,
     **announcer: Any,
 ) -> AsyncIterator[Stand]:
-    """A stand that is connected and has its commands, unless `connect` is off."""
+    """A stand that is connected and has its commands, unless `connect` is off. presences: of the client."""
     async with (
         Sandbox(world or discord_world(rate_limits=False), port=0) as sandbox,
         aiohttp.ClientSession() as http,
@@ -183,7 +184,11 @@ async def standing(
         token = sandbox.token("slipway")
         supervisor = asyncio.create_task(
             run_supervised(
-                lambda: SlipwayBot(responder, COGS, books, budget), token, line, budget, offline_s=offline_s
+                lambda: SlipwayBot(responder, COGS, books, budget, presences=presences),
+                token,
+                line,
+                budget,
+                offline_s=offline_s,
             )
         )
         stand = Stand(

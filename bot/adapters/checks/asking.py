@@ -65,6 +65,8 @@ class AskedChecks:
             said = f"No answer within {duration(check.timeout_s)}."
         except CheckFailed as failed:
             said, parts = str(failed), failed.parts
+        except Unreachable:
+            raise  # nothing is known of the service
         except Exception as error:
             log.exception("check_broken", lane=str(subject.lane), check=check.name)
             said = f"The check itself failed: {type(error).__name__}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -11,8 +11,21 @@ from bot.adapters.checks import json_path
 from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
 from bot.adapters.checks.web import RedirectSettings, fetch, shown
 from bot.adapters.metrics.probe import CONNECTED, GATEWAY
+from bot.domain.formatting import duration
 from bot.kinds import SettingsProblem
-from bot.values import Names
+from bot.values import Duration, Names, Part, Short, Text
+
+_MISSING: Final = object()
+
+
+class AnswerTimeSettings(Part):
+    """How long the bot takes to answer its commands, as its own JSON tells it."""
+
+    key: Text = Field(description="Key of the time; dots lead into mappings. null there means: not measured.")
+    unit: Literal["s", "ms"] = Field(default="s", description="What the number is in.")
+    limit: Duration = Field(
+        default=3.0, description="The most it may be; 3s by default, which is Discord's limit."
+    )
 
 
 class DiscordBotSettings(RedirectSettings):
@@ -24,6 +37,10 @@ class DiscordBotSettings(RedirectSettings):
     keys: Names = Field(
         default=("gateway",),
         description="Keys that must be connected, ok, ready, up or true; dots lead into mappings.",
+    )
+
+    answer_time: Annotated[AnswerTimeSettings, Short("key", {"type": "string"})] | None = Field(
+        default=None, description="How long its commands take to be answered, and how long they may."
     )
 
     @property
@@ -54,6 +71,8 @@ class DiscordBotCheck:
                 raise
             document = None
         unwell = {keys: said for keys in self._settings.keys if (said := _unwell(document, keys))}
+        if (time := self._settings.answer_time) is not None and (said := _slow(document, time)):
+            unwell[time.key] = said
         wrong = list(unwell.values())
         if answer.status != 200 and (document is None or not wrong):
             raise CheckFailed(f"GET {shown(url)} should answer 200, but answered {answer.status}.")
@@ -67,13 +86,35 @@ def _part(keys: str) -> str:
     return keys.rpartition(".")[2]
 
 
-def _unwell(document: Any, keys: str) -> str:
-    """What is wrong at `keys`; empty when it is well."""
+def _slow(document: Any, time: AnswerTimeSettings) -> str:
+    """What is wrong with how long commands take; empty when it is well, or when nothing was measured."""
+    found = _at(document, time.key)
+    if found is None:
+        return ""
+    if found is _MISSING:
+        return f"{time.key} is missing"
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < float("inf"):
+        return f"{time.key} is {json_path.shown(found)}, not a time"
+    seconds = found / 1000 if time.unit == "ms" else float(found)
+    if seconds <= time.limit:
+        return ""
+    return f"commands took {duration(seconds)} to be answered (limit {duration(time.limit)})"
+
+
+def _at(document: Any, keys: str) -> Any:
     found = document
     for key in keys.split("."):
         if not isinstance(found, Mapping) or key not in found:
-            return f"{keys} is missing"
+            return _MISSING
         found = found[key]
+    return found
+
+
+def _unwell(document: Any, keys: str) -> str:
+    """What is wrong at `keys`; empty when it is well."""
+    found = _at(document, keys)
+    if found is _MISSING:
+        return f"{keys} is missing"
     if found is True or (isinstance(found, str) and found.lower() in CONNECTED):
         return ""
     return f"{keys} is {found[:40] if isinstance(found, str) else json_path.shown(found)}"

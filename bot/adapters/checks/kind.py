@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import aiohttp
 
 from bot.adapters.checks.session import SystemResolver
 from bot.domain.rollout.model import Lane
+from bot.ports.errors import Unreachable
 from bot.values import shaped
 
 
@@ -45,15 +47,22 @@ class CheckKind(Protocol):
         ...
 
 
+async def unseen(user_id: int) -> str | None:
+    """Outside of the running Slipway no one is told who is online."""
+    raise Unreachable("only the running Slipway is told who is online")
+
+
 @dataclass(frozen=True, slots=True)
 class CheckContext:
     """Argument of every check's factory.
 
-    session: for HTTP; see `bot.adapters.checks.session`.
+    session: for HTTP; see `bot.adapters.checks.session`. presence: how Discord shows a user (`online`, `offline` …),
+    None for one who is in none of Slipway's servers; raises `Unreachable`.
     """
 
     session: aiohttp.ClientSession
     resolver: SystemResolver
+    presence: Callable[[int], Awaitable[str | None]] = unseen
 
 
 HostPort = Annotated[str, *shaped(r"^(\[[0-9A-Fa-f:.]+\]|[^\s/:@\[\]]+):\d{1,5}$", "host:port")]

@@ -36,6 +36,7 @@ from bot.engine.watch.oncall.calendars import CalendarLoop
 from bot.engine.watch.oncall.handover import HandOvers
 from bot.engine.watch.oncall.pages import PageLoop
 from bot.engine.watch.oncall.service import OnCall
+from bot.engine.watch.presence import PresenceLoop
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.changes import ChangeSource
 from bot.ports.coordination import Clock, Waker
@@ -84,6 +85,7 @@ class LoopIntervals:
     on_call_s: float = 2.0
     calendars_s: float = 5.0
     reports_s: float = 15.0
+    presences_s: float = 15.0
     lead_s: float = 1.5  # another process takes over a dead leader's work after this long
     keep_samples: timedelta = timedelta(days=30)
     keep_effects: timedelta = timedelta(days=2)
@@ -105,7 +107,7 @@ class Worker:
     beside Discord. gateway: effects for Discord are executed while this lease is held; None executes them
     always. crowded: whether many people wait for answers of this process; messages then wait for up to `courtesy_s`.
     members, calendars: for on-call schedules: who left a server, and reading of .ics. location: where this process is;
-    it asks the checks that name it, whatever its role is.
+    it asks the checks that name it, whatever its role is. presences: notes who is online.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Worker:
         members: Members | None = None,
         calendars: CalendarReader | None = None,
         location: str | None = None,
+        presences: PresenceLoop | None = None,
     ) -> None:
         self.rounds = Rounds()  # of this process, for its health
         self.sinks = sinks
@@ -152,6 +155,7 @@ class Worker:
         self._meter = meter or NoMeter()
         self._intervals = intervals or LoopIntervals()
         self._watch = watch
+        self._presences = presences
         self._gateway = gateway
         self._alerts, self._alert_cards = alerts, alert_cards
         self._incidents, self._incident_cards = incidents, incident_cards
@@ -306,6 +310,11 @@ class Worker:
             Loop("messages", only(self._post), intervals.messages_s, MESSAGES, intervals.gather_s),
             Loop("messages_leases", self._messages.renew, intervals.messages_s),
             Loop("measurements", only(self._refresh), intervals.numbers_s),
+            *(
+                [Loop("presences", only(self._presences.once), intervals.presences_s)]
+                if self._presences
+                else []
+            ),
             *(
                 [Loop("alert_cards", only(self._alert_cards), intervals.alerts_s, ALERTS)]
                 if self._alert_cards

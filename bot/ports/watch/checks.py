@@ -15,8 +15,8 @@ class Checks(Protocol):
     async def ask(self, check: CheckConfig, lane: Lane, at: float) -> CheckResult:
         """Ask what serves the lane. at: the present time (unix seconds), for the result.
 
-        Raises `Unreachable` and `TargetRefused` when the lane's target does not say where it answers: then nothing is
-        known of the service.
+        Raises `Unreachable` and `TargetRefused` when the lane's target does not say where it answers, or Discord does
+        not say who is online: then nothing is known of the service.
         """
         ...
 

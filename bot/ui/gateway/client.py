@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import discord
@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 
 # Slipway does not use voice: silence the warnings about missing libraries.
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
+_CHUNK_S = 10.0
 
 MakeCog = Callable[[Responder], commands.Cog]
 
@@ -77,6 +79,15 @@ class GatewayConnection:
         """Latency of the last heartbeat; None when unknown."""
         return believable(self._client.latency) if self._client is not None and self.connected else None
 
+    async def presences(self, guild_ids: Iterable[int], user_ids: Collection[int]) -> Mapping[int, str]:
+        """How Discord shows these users (at most 100), without those who are in none of the servers.
+
+        Raises `Unreachable`.
+        """
+        if self._client is None or not self.connected:
+            raise Unreachable(f"Discord: {self.trouble or 'not connected'}")
+        return await self._client.presences(guild_ids, user_ids)
+
     async def resync(self) -> None:
         """Compare every server's commands again, after a reload of the catalog."""
         if self._client is not None and self.connected:
@@ -102,12 +113,19 @@ class SlipwayBot(commands.Bot):
     """The client. The supervisor creates a new one after each failure, so it keeps nothing of value."""
 
     def __init__(
-        self, responder: Responder, cogs: Iterable[MakeCog], notes: NoteStore, budget: IdentifyBudget
+        self,
+        responder: Responder,
+        cogs: Iterable[MakeCog],
+        notes: NoteStore,
+        budget: IdentifyBudget,
+        *,
+        presences: bool = False,
     ) -> None:
+        """presences: whether to ask for the privileged intent of that name."""
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            intents=discord.Intents(guilds=True, guild_reactions=True),
+            intents=discord.Intents(guilds=True, guild_reactions=True, presences=presences),
             tree_cls=Tree,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
@@ -169,6 +187,24 @@ class SlipwayBot(commands.Bot):
             except Exception as error:
                 said = f"sync failed: {error!r}"
             _log.info("commands_synced", guild_id=guild_id, result=said)
+
+    async def presences(self, guild_ids: Iterable[int], user_ids: Collection[int]) -> Mapping[int, str]:
+        """As of `GatewayConnection.presences`."""
+        if not self.intents.presences:
+            raise Unreachable(
+                "Discord: the Presence intent is not requested; set SLIPWAY_DISCORD_PRESENCES=1"
+            )
+        found: dict[int, str] = {}
+        for guild in filter(None, map(self.get_guild, guild_ids)):
+            try:
+                async with asyncio.timeout(_CHUNK_S):
+                    members = await guild.query_members(
+                        limit=100, user_ids=list(user_ids)[:100], presences=True, cache=False
+                    )
+            except TimeoutError:
+                raise Unreachable(f"Discord: no members of {guild.id} within {_CHUNK_S:g} s") from None
+            found |= {member.id: str(member.status) for member in members}
+        return found
 
     async def on_interaction(self, interaction: AnyInteraction) -> None:
         """Presses and forms. Slash commands come through the tree; `/history` handles its own pages."""

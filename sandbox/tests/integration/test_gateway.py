@@ -13,7 +13,7 @@ from support.client import Client, Wire
 from support.tcp_proxy import TcpProxy
 
 JSON = dict[str, Any]
-GUILDS, MEMBERS, MESSAGES, CONTENT = 1, 1 << 1, 1 << 9, 1 << 15
+GUILDS, MEMBERS, PRESENCES, MESSAGES, CONTENT = 1, 1 << 1, 1 << 8, 1 << 9, 1 << 15
 CARD: JSON = {
     "content": "card",
     "components": [{"type": 1, "components": [{"type": 2, "style": 1, "label": "Go", "custom_id": "go"}]}],
@@ -291,6 +291,19 @@ async def test_members_are_sent_on_request(client: Client) -> None:
         await wire.send(8, {"guild_id": client.sandbox.guild_id(), "query": "", "limit": 0, "nonce": "n"})
         chunk = await wire.dispatch("GUILD_MEMBERS_CHUNK")
         assert (len(chunk["members"]), chunk["nonce"]) == (8, "n")
+
+
+async def test_bots_that_are_connected_are_online_to_those_who_may_know(client: Client) -> None:
+    ids = [client.sandbox.application_id("robot"), client.sandbox.person_id("ada")]
+    request = {"guild_id": client.sandbox.guild_id(), "user_ids": ids, "presences": True}
+    for intents, online in ((GUILDS | PRESENCES, ids[:1]), (GUILDS, [])):
+        async with Wire(client) as wire:
+            await wire.identify(intents)
+            await wire.send(8, request)
+            chunk = await wire.dispatch("GUILD_MEMBERS_CHUNK")
+            assert len(chunk["members"]) == 2
+            assert [each["user"]["id"] for each in chunk["presences"]] == online
+            assert {each["status"] for each in chunk["presences"]} <= {"online"}
 
 
 async def test_two_processes_on_one_token_both_hear_and_one_is_late(client: Client) -> None:

@@ -8,10 +8,12 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
+from bot.ports.errors import Unreachable
 from tests.support.checked import LANE, Asking, answering, asking, authority, serving, talking
 
 HEALTH = '{"status": "ok", "parts": [{"name": "db", "up": true}, {"name": "cache", "up": false}], "lag": 3}'
@@ -434,3 +436,56 @@ async def test_a_bot_that_answers_with_an_error_is_not_well(ask: Asking) -> None
         assert await ask(kind="discord", url=url) == f"GET {url}/ should answer 200, but answered 500."
     async with serving(answering(503, '{"gateway": "connected"}')) as url:
         assert await ask(kind="discord", url=url) == f"GET {url}/ should answer 200, but answered 503."
+
+
+@pytest.mark.parametrize(
+    ("commands", "time", "said"),
+    [
+        ('{"p95": 2.5}', {"key": "commands.p95", "limit": "2500ms"}, ""),
+        (
+            '{"p95": 2.501}',
+            {"key": "commands.p95", "limit": "2500ms"},
+            "commands took 2.5 s to be answered (limit 2.5 s)",
+        ),
+        ('{"p95_ms": 3000}', {"key": "commands.p95_ms", "unit": "ms"}, ""),
+        (
+            '{"p95_ms": 3100.5}',
+            {"key": "commands.p95_ms", "unit": "ms"},
+            "commands took 3.1 s to be answered (limit 3 s)",
+        ),
+        ('{"p95": 0}', "commands.p95", ""),
+        # No command was used lately.
+        ('{"p95": null}', "commands.p95", ""),
+        ("{}", "commands.p95", "commands.p95 is missing"),
+        ("7", "commands.p95", "commands.p95 is missing"),
+        ('{"p95": "quick"}', "commands.p95", 'commands.p95 is "quick", not a time'),
+        ('{"p95": true}', "commands.p95", "commands.p95 is true, not a time"),
+        ('{"p95": -1}', "commands.p95", "commands.p95 is -1, not a time"),
+    ],
+)
+async def test_a_bot_says_how_long_its_commands_take(
+    ask: Asking, commands: str, time: Any, said: str
+) -> None:
+    async with serving(answering(200, f'{{"gateway": "connected", "commands": {commands}}}')) as url:
+        result = await ask.result(kind="discord", url=url, answer_time=time)
+        assert result.said == (f"The bot is not well: {said}." if said else "")
+        # Its gateway is well all the same: rules over it do not hear of slow commands.
+        assert "gateway" not in result.parts
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("online", ""),
+        ("idle", ""),
+        ("dnd", ""),
+        ("offline", "Discord shows the bot 7 as offline."),
+        (None, "The bot 7 is in none of Slipway's servers."),
+    ],
+)
+async def test_a_bot_is_online_as_discord_shows_it(ask: Asking, status: str | None, said: str) -> None:
+    ask.online[7] = status
+    result = await ask.result(kind="presence", bot="7")
+    assert (result.said, result.parts) == (said, ("gateway",) if status == "offline" else ())
+    with pytest.raises(Unreachable, match="nothing is known of 8"):
+        await ask.result(kind="presence", bot="8")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import discord
 import pytest
 from discord_sandbox import Sandbox
 
+from bot.engine.watch.presence import KnownPresences, PresenceLoop
+from bot.ports.errors import Unreachable
 from bot.ui.gateway.client import GatewayConnection, SlipwayBot, point_at
 from bot.ui.gateway.identify_budget import IdentifyBudget
 from bot.ui.gateway.supervisor import TokenRefused, run_supervised
@@ -112,6 +116,62 @@ async def test_answered_heartbeats_leave_the_connection_alone(tmp_path: Path) ->
         await asyncio.sleep(10)
         assert not dropped
         assert stand.line.latency_s is None or stand.line.latency_s < 10
+
+
+@asynccontextmanager
+async def connected(token: str) -> AsyncIterator[None]:
+    """Another bot, as long as it is needed."""
+    client = discord.Client(intents=discord.Intents(guilds=True))
+    await client.login(token)
+    running = asyncio.create_task(client.connect())
+    try:
+        await client.wait_until_ready()
+        yield
+    finally:
+        await client.close()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_is_online_is_asked_of_discord_where_the_intent_is_requested(tmp_path: Path) -> None:
+    async with standing(tmp_path, presences=True) as stand:
+        sandbox, guilds = stand.sandbox, [1, int(stand.sandbox.guild_id())]
+        greeter, me = int(sandbox.application_id("greeter")), int(sandbox.application_id("slipway"))
+
+        async def shown() -> Mapping[int, str]:
+            return await stand.line.presences(guilds, [greeter, me, 4])
+
+        assert await shown() == {greeter: "offline", me: "online"}
+        async with connected(sandbox.token("greeter")):
+            assert await shown() == {greeter: "online", me: "online"}
+
+        async def gone() -> bool:
+            return (await shown())[greeter] == "offline"
+
+        await stand.until(gone)
+        # The checks of all processes go by notes.
+        loop = PresenceLoop(
+            lambda users: stand.line.presences(guilds, users), stand.books, lambda: [me, 4], stand.clock
+        )
+        await loop.once()
+        known = KnownPresences(stand.books, stand.clock)
+        assert [await known(me), await known(4)] == ["online", None]
+
+
+async def test_who_is_online_is_not_known_without_the_intent_or_a_connection(stand: Stand) -> None:
+    guilds = [int(stand.sandbox.guild_id())]
+    with pytest.raises(Unreachable, match="SLIPWAY_DISCORD_PRESENCES=1"):
+        await stand.line.presences(guilds, [4])
+    with pytest.raises(Unreachable, match="not connected yet"):
+        await GatewayConnection().presences(guilds, [4])
+
+
+async def test_an_intent_that_is_off_in_the_portal_ends_in_one_sentence(tmp_path: Path) -> None:
+    world = discord_world(rate_limits=False)
+    applications = [replace(each, privileged=()) for each in world.applications]
+    world = replace(world, applications=type(world.applications)(applications))
+    async with standing(tmp_path, world, connect=False, presences=True) as stand, asyncio.timeout(PATIENCE_S):
+        with pytest.raises(TokenRefused, match="Developer Portal"):
+            await stand.supervisor
 
 
 async def test_a_token_that_discord_refuses_ends_in_one_sentence(tmp_path: Path) -> None:

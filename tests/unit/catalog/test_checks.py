@@ -361,3 +361,15 @@ def test_where_a_lane_answers_is_not_asked_from_other_locations(tmp_path: Path) 
     service = SERVICE.replace("contains: ok", "locations: [a, b]")
     ((_, mistake),) = said(tmp_path, with_checks(service))
     assert "locations: cannot ask where the lane answers" in mistake
+
+
+def test_a_presence_is_of_a_bot_says_whether_its_gateway_is_away_and_has_no_locations(tmp_path: Path) -> None:
+    service = '    checks:\n      online: {kind: presence, bot: "200000000000000002", HERE}\n'
+    found = checks(tmp_path, with_checks(service.replace(", HERE", "")))["online"]
+    assert found.monitor is not None
+    assert (found.monitor.signals, found.monitor.timed) == ({"gateway"}, False)
+    assert found.settings.presence_of == 200000000000000002  # type: ignore[attr-defined]
+    ((_, mistake),) = said(tmp_path, with_checks(service.replace("HERE", "locations: [a, b]")))
+    assert "locations: are not for presence" in mistake
+    ((_, mistake),) = said(tmp_path, with_checks(service.replace('"200000000000000002", HERE', '"greeter"')))
+    assert "must be a Discord id" in mistake, mistake

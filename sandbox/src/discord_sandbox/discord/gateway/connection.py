@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web
 
 from discord_sandbox.discord.gateway import payloads
 from discord_sandbox.discord.gateway.hub import Gateway
-from discord_sandbox.discord.gateway.sessions import FINAL, GUILDS, LEAVES, Session, Socket
+from discord_sandbox.discord.gateway.sessions import FINAL, GUILDS, LEAVES, PRESENCES, Session, Socket
 from discord_sandbox.discord.gateway.transport import ENCODERS
 from discord_sandbox.discord.render.encoding import dumps
 from discord_sandbox.discord.state.model import JSON, Application
@@ -197,7 +197,8 @@ class Connection:
     def _members(self, session: Session, data: JSON) -> None:
         guild = session.application.guilds.get(str(data.get("guild_id")))
         if guild is not None:
-            session.dispatch("GUILD_MEMBERS_CHUNK", dumps(payloads.members_chunk(guild, data)))
+            online = self._gateway.online() if session.intents & PRESENCES else None
+            session.dispatch("GUILD_MEMBERS_CHUNK", dumps(payloads.members_chunk(guild, data, online)))
 
     def ended(self, code: int | None) -> None:
         """Detach the session, which the client can resume unless one side ended it.

@@ -36,6 +36,11 @@ class Gateway:
     def connected(self, application: Application) -> bool:
         return any(one.connected for one in self.of(application))
 
+    def online(self) -> set[str]:
+        """Ids of the bots that are connected; people have no gateway here."""
+        applications = self.state.applications.values()
+        return {application.user.id for application in applications if self.connected(application)}
+
     def _targets(
         self, intent: int, guild: Guild, channel: Channel | None, also: Application | None = None
     ) -> list[Session]:

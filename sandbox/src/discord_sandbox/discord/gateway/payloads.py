@@ -1,5 +1,7 @@
 """Data of the dispatches that answer a client: READY, GUILD_CREATE, GUILD_MEMBERS_CHUNK."""
 
+from collections.abc import Collection
+
 from discord_sandbox.discord.gateway.sessions import MEMBERS, Session
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.application import application_flags
@@ -47,8 +49,11 @@ def guild_create(state: State, session: Session, guild: Guild) -> JSON:
     return guild_body(guild, members, visible, own)
 
 
-def members_chunk(guild: Guild, request: JSON) -> JSON:
-    """The members that op 8 asked for, by `user_ids` or by a prefix of the name, in one chunk."""
+def members_chunk(guild: Guild, request: JSON, online: Collection[str] | None = None) -> JSON:
+    """The members that op 8 asked for, by `user_ids` or by a prefix of the name, in one chunk.
+
+    online: ids of those who are connected; None where the session may not know.
+    """
     wanted = request.get("user_ids")
     prefix = str(request.get("query") or "").lower()
     ids = [str(one) for one in wanted] if isinstance(wanted, list) else [str(wanted)]
@@ -66,7 +71,17 @@ def members_chunk(guild: Guild, request: JSON) -> JSON:
         "not_found": [one for one in ids if one not in guild.members] if wanted is not None else [],
     }
     if request.get("presences"):
-        body["presences"] = []
+        shown = [member.user for member in found[:limit] if online and member.user.id in online]
+        body["presences"] = [
+            {
+                "user": {"id": user.id},
+                "guild_id": guild.id,
+                "status": "online",
+                "activities": [],
+                "client_status": {"web": "online"},
+            }
+            for user in shown
+        ]
     if request.get("nonce") is not None:
         body["nonce"] = request["nonce"]
     return body
