@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.stories.language import FAULTS, Lane, verb
+from demo.stories.language import FAULTS, Lane, StoryError, verb
 from demo.stories.scene import Scene
 
 
@@ -14,6 +14,15 @@ from demo.stories.scene import Scene
 async def errors(scene: Scene, version: str, lane: Lane, share: float) -> None:
     """A version answers so many of its requests with errors from now on."""
     await scene.world.errors(lane, version, share)
+
+
+@verb(FAULTS, "{lane} fails {share} of requests", "checkout in production fails 50% of requests")
+async def failing(scene: Scene, lane: Lane, share: float) -> None:
+    """What serves most of a lane's users answers so many of their requests with errors from now on."""
+    shares = {v: part for v, part in (await scene.world.traffic(lane)).shares.items() if v[:1].isdigit()}
+    if not shares:
+        raise StoryError(f"nothing serves {lane}")
+    await scene.world.errors(lane, max(shares, key=lambda version: shares[version]), share)
 
 
 @verb(

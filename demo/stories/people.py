@@ -22,7 +22,7 @@ async def command(scene: Scene, who: str, command: str, options: Mapping[str, st
 async def press(scene: Scene, who: str, button: str, message: str = "the card") -> None:
     """A person presses a button, of the card unless the line says where; it must be there."""
     found = await scene.message(message)
-    if message.startswith("#"):
+    if message.startswith(("#", "@")):
         pressable = (one for one in await scene.candidates(message) if button in one.buttons)
         found = next(pressable, found)
     if button not in found.buttons:
