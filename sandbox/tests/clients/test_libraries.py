@@ -68,8 +68,9 @@ def test_a_library_can_do_all_that_it_has(library: Library, results: table.Resul
     assert not failed, "\n".join(f"{name}: {reason}" for name, reason in failed.items())
 
 
-@pytest.mark.parametrize("library", CHOSEN, ids=lambda one: one.name)
-def test_the_readme_shows_what_ran(library: Library, results: table.Results) -> None:
-    ran = table.column(table.matrix(results), library)
-    assert len(ran) == len(ABILITIES) + 1
-    assert table.column(table.written(), library) == ran
+def test_the_readme_shows_what_ran(results: table.Results) -> None:
+    """All of it; of a part that ran, its columns."""
+    ran = table.matrix(results)
+    for library in CHOSEN:
+        assert table.column(table.written(), library) == table.column(ran, library) != []
+    assert len(CHOSEN) < len(LIBRARIES) or table.written() == ran

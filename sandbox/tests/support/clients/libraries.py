@@ -55,19 +55,20 @@ class Library:
         return found[1]
 
 
+_FORGETS = "a connection that fails makes it begin a new session, and what it missed is lost"
+_EARLY = "it counts calls itself, and repeats a refused one at once while its count has some left"
+_ENDS = "a connection that fails ends it, so something has to start it again"
 LIBRARIES = (
-    Library("discord.js", "discord_js", "discord.js"),
+    Library("discord.js", "discord_js", "discord.js", peculiar={"Resume after an outage": _FORGETS}),
     Library("discord.py", "discord_py", "discord-py"),
-    Library("disnake", "disnake", "disnake"),
+    Library("disnake", "disnake", "disnake", peculiar={"Resume after an outage": _FORGETS}),
     Library("py-cord", "py_cord", "py-cord"),
-    Library("interactions.py", "interactions_py", "discord-py-interactions"),
-    Library("nextcord", "nextcord", "nextcord", lacks={"Components V2": "it has no classes for them"}),
     Library(
-        "hikari",
-        "hikari",
-        "hikari",
-        peculiar={
-            "429, scope user": "it counts calls itself, and repeats a refused one at once while its count has some left"
-        },
+        "interactions.py",
+        "interactions_py",
+        "discord-py-interactions",
+        peculiar={"Resume after an outage": _ENDS},
     ),
+    Library("nextcord", "nextcord", "nextcord", lacks={"Components V2": "it has no classes for them"}),
+    Library("hikari", "hikari", "hikari", peculiar={"429, scope user": _EARLY}),
 )

@@ -57,6 +57,11 @@ class Run:
                 process.kill()
                 await process.wait()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the bot's process has ended."""
+        return self._bot.returncode is not None
+
     def output(self, lines: int = 40) -> str:
         """The last lines of what the bot wrote, and the sandbox on standard error."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
@@ -82,7 +87,7 @@ class Run:
                     last = await seen()
                     if last:
                         return last
-                    assert self._bot.returncode is None, f"the bot ended with code {self._bot.returncode}"
+                    assert not self.ended, f"the bot ended with code {self._bot.returncode}"
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"not within {patience:g} s: {what}; last seen: {last!r}"[:600]) from None

@@ -1,6 +1,7 @@
 """What goes wrong: rate limits, errors of the server, and every way to lose a connection."""
 
 import functools
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from support.clients.run import JSON, Run
@@ -112,7 +113,29 @@ async def missed_acks(run: Run) -> None:
     await run.message("acks", "after")
 
 
-def _resume(channel: str, **fault: object) -> functools.partial[object]:
+async def outage(run: Run) -> str | None:
+    """The gateway cannot be reached for two seconds; what happened in between is delivered after a resume."""
+    before = await _session(run)
+    await run.api("POST", "faults", {"kind": "gateway_drop", "seconds": 2})
+    await run.say("outage", "say missed")
+
+    async def became() -> str | None:
+        if run.ended:
+            return "bot ends"
+        session = await run.session()
+        if session is None or session["id"] != before["id"]:
+            return session and "new session"
+        return "resumed" if session["resumes"] > before["resumes"] else None
+
+    found = await run.until("what becomes of the session", became)
+    if found == "resumed":
+        await run.message("outage", "missed")
+        return None
+    assert "Resume after an outage" in run.library.peculiar, found
+    return found
+
+
+def _resume(channel: str, **fault: object) -> Callable[[Run], Awaitable[None]]:
     return functools.partial(resumed_after, channel=channel, fault=fault)
 
 
@@ -122,9 +145,10 @@ ABILITIES = (
     Ability("429, scope shared", functools.partial(refused, scope="shared")),
     Ability("429, scope global", functools.partial(refused, scope="global")),
     Ability("503", unavailable),
-    Ability("Resume after a cut connection", _resume("cut", kind="gateway_drop")),  # type: ignore[arg-type]
-    Ability("Resume after a close with 4000", _resume("closed", kind="gateway_drop", code=4000)),  # type: ignore[arg-type]
-    Ability("Resume after op 7", _resume("op7", kind="op7")),  # type: ignore[arg-type]
+    Ability("Resume after a cut connection", _resume("cut", kind="gateway_drop")),
+    Ability("Resume after a close with 4000", _resume("closed", kind="gateway_drop", code=4000)),
+    Ability("Resume after op 7", _resume("op7", kind="op7")),
     Ability("New session after op 9", identified_again),
     Ability("Resume after missed acks", missed_acks),
+    Ability("Resume after an outage", outage),  # the last one: not every bot survives it
 )
