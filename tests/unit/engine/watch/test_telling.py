@@ -310,7 +310,10 @@ async def test_more_alerts_than_are_looked_at_once_are_all_told_while_none_of_th
     sinks = Sinks(lambda: world.configured, world.made)
     world.teller = SinkTeller(sinks, world.store.alerts, world.store.notes, world.clock, most=5)
     await world.alerts.hear(
-        [errors(title=f"Disk {n} is full", lane=None, guilds=(GUILD,), at=world.clock.now()) for n in range(23)]
+        [
+            errors(title=f"Disk {n} is full", lane=None, guilds=(GUILD,), at=world.clock.now())
+            for n in range(23)
+        ]
     )
     world.clock.forward(3)
     await world.rounds(12)
