@@ -88,7 +88,7 @@ async def against_the_sandbox(dsn: str, folder: Path, seconds: float) -> tuple[i
 
 def run(quick: bool = False) -> list[Row]:
     changed, renamed = diffs(5 if quick else 20)
-    with postgres_server() as server, tempfile.TemporaryDirectory() as folder:
+    with postgres_server(durable=True) as server, tempfile.TemporaryDirectory() as folder:
         name = asyncio.run(server.fresh())
         calls, asked = asyncio.run(against_the_sandbox(server.dsn(name), Path(folder), 10 if quick else 40))
     size = f"{_COMMANDS} commands × {_OPTIONS} options"

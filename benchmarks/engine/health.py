@@ -155,7 +155,7 @@ def _rows(name: str, took: list[float], processor: float) -> list[Row]:
 
 
 def run(quick: bool = False) -> list[Row]:
-    with postgres_server() as server:
+    with postgres_server(durable=True) as server:
         return asyncio.run(_measured(server.dsn(asyncio.run(server.fresh())), 20 if quick else 100))
 
 

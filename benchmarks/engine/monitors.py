@@ -185,7 +185,7 @@ async def _measured(dsn: str, seconds: float) -> list[Row]:
 
 
 def run(quick: bool = False) -> list[Row]:
-    with postgres_server() as server:
+    with postgres_server(durable=True) as server:
         return asyncio.run(_measured(server.dsn(asyncio.run(server.fresh())), 10.0 if quick else 40.0))
 
 

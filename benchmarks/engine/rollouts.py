@@ -162,7 +162,7 @@ def cpu(processes: Sequence[psutil.Process]) -> float:
 
 @contextmanager
 def fresh() -> Iterator[tuple[PostgresServer, str]]:
-    with postgres_server() as server:
+    with postgres_server(durable=True) as server:
         yield server, server.dsn(asyncio.run(server.fresh()))
 
 

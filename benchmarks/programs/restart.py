@@ -78,7 +78,7 @@ async def measure(dsn: str, times: int) -> list[tuple[float, float, float]]:
 
 
 def run(quick: bool = False) -> list[Row]:
-    with postgres_server() as server:
+    with postgres_server(durable=True) as server:
         dsn = server.dsn(asyncio.run(server.fresh()))
         found = asyncio.run(measure(dsn, 3 if quick else 12))
     rows = []

