@@ -48,6 +48,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker saves its coverage before it says that it has finished: from then on it has ten seconds to end."""
+    measuring = coverage.Coverage.current() if hasattr(session.config, "workerinput") else None
+    if measuring is not None:
+        measuring.stop()
+        measuring.save()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """In CI a test that skips itself has failed: its Chromium, redis-server or fonts are missing."""
