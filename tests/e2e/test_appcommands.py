@@ -7,9 +7,8 @@ import json
 import os
 import pwd
 import shutil
-import sys
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -19,6 +18,7 @@ from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Json, said
 from tests.support.e2e import acts
 from tests.support.e2e.stack import Stack, lanes, marks, opened
+from tests.support.forked import Said, command
 from tests.support.paths import ROOT
 from tests.support.postgres import PostgresServer
 
@@ -27,11 +27,7 @@ DEMO = ROOT / "config" / "demo"
 SERVICE = "greeter-commands"
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
+class Answer(Said):
     @property
     def json(self) -> Any:
         return json.loads(self.out)
@@ -108,19 +104,11 @@ async def in_staging(stack: Stack, *names: str) -> None:
     assert (await commands(stack))[1] == sorted(names)
 
 
-async def slipway(stack: Stack, *words: str, **environment: str) -> Said:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "bot", "commands", *words),
-        env={**os.environ, **stack.demo._env, "PYTHONPATH": str(ROOT), **environment},
-        cwd=stack.demo.folder,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 90)
-    assert process.returncode is not None
-    assert b"Traceback" not in err, err.decode()
-    return Said(process.returncode, out.decode(), err.decode())
+async def slipway(stack: Stack, *words: str, **environment: str) -> Answer:
+    settings = {**os.environ, **stack.demo._env, "PYTHONPATH": str(ROOT), **environment}
+    found = Answer(*await command(("commands", *words), settings, stack.demo.folder, 90))
+    assert "Traceback" not in found.err, found.err
+    return found
 
 
 async def gate(stack: Stack) -> int:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
+from tests.support.forked import Said, command
 from tests.support.paths import ROOT
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 class Cli:
-    """Runs `python -m bot …` with an environment of its own."""
+    """Runs `slipway …` with an environment of its own."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -33,17 +25,7 @@ class Cli:
         }
 
     async def __call__(self, *words: str, **environment: str) -> Said:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "bot", *words),
-            env={**self.environment, **environment},
-            cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode is not None
-        said = Said(process.returncode, out.decode(), err.decode())
+        said = await command(words, {**self.environment, **environment}, self.folder)
         assert "Traceback" not in said.err, said.err
         return said
 

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 from click.testing import CliRunner, Result
 from dotenv import dotenv_values
 
+from tests.support.forked import Said, run
 from tests.support.paths import ROOT
 
 EXAMPLES = ROOT / "config" / "examples"
@@ -109,18 +109,10 @@ def words_after(program: str, command: str) -> list[str] | None:
     return words[1:] if words and Path(words[0]).name == program else None
 
 
-def slipway(*words: str, folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def slipway(*words: str, folder: Path, environment: Mapping[str, str]) -> Said:
     """Run `slipway …` in a folder, with this environment and nothing of the test's own."""
     outside = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "bot", *words],
-        env={**environment, **outside, "PYTHONPATH": str(ROOT)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run(words, {**environment, **outside, "PYTHONPATH": str(ROOT)}, folder)
 
 
 def slipway_here(*words: str, folder: Path, environment: Mapping[str, str]) -> Result:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,8 +14,6 @@ Value = str | int | datetime | None
 BOM = "\ufeff"
 # What begins a formula, in its full width too, or makes a spreadsheet look behind it (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# Where the list separator is no comma, a cell begins after one of these, whatever the quotes say.
-_AFTER = re.compile(r"([;\t|\r\n][ \u00a0]*)(?=[=+\-@＝＋－＠])")
 
 
 class Table(StrEnum):
@@ -70,6 +67,5 @@ def _cell(value: Value) -> str | int:
     if isinstance(value, int):
         return int(value)
     text = value.replace(BOM, "").replace("\0", "")
-    text = _AFTER.sub(r"\1'", text)
     # The apostrophe says that text follows. Blanks before a formula do not keep a spreadsheet from reading it.
     return f"'{text}" if text.startswith(_FORMULA) or text.lstrip(" \u00a0").startswith(_FORMULA) else text

@@ -35,8 +35,8 @@ def container(env_file: str) -> dict[str, str]:
 
 def test_the_documented_env_gives_the_bot_settings_that_fit_the_container(tmp_path: Path) -> None:
     said = slipway("config", "show", "--settings", environment=container(filled_in()), folder=tmp_path)
-    assert (said.returncode, said.stderr) == (0, "")
-    settings = dict(line.split("=", 1) for line in said.stdout.splitlines())
+    assert (said.code, said.err) == (0, "")
+    settings = dict(line.split("=", 1) for line in said.out.splitlines())
     assert settings["SLIPWAY_CONFIG_DIR"] == "/config"
     assert settings["SLIPWAY_DATA_DIR"] == "/data"
     assert (settings["SLIPWAY_WEB_HOST"], settings["SLIPWAY_WEB_PORT"]) == ("0.0.0.0", "8080")
@@ -60,9 +60,9 @@ def test_an_env_that_is_not_filled_in_is_refused_before_anything_starts(tmp_path
         compose(EXAMPLE)
     without_token = EXAMPLE.replace("POSTGRES_PASSWORD=", f"POSTGRES_PASSWORD={PASSWORD}")
     said = slipway("run", environment=container(without_token), folder=tmp_path)
-    assert said.returncode == 3
-    assert "SLIPWAY_DISCORD_TOKEN is not set" in said.stderr
-    assert len(said.stderr.splitlines()) == 1
+    assert said.code == 3
+    assert "SLIPWAY_DISCORD_TOKEN is not set" in said.err
+    assert len(said.err.splitlines()) == 1
 
 
 def test_the_example_names_every_setting_and_nothing_else() -> None:

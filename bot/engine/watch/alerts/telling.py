@@ -25,9 +25,8 @@ from bot.ports.watch.sinks import AlertSnapshot, Known
 _log = structlog.get_logger(__name__)
 
 _NOTE = "sink"
-# Open alerts that are looked at beside those that every sink was told, the worst first; how many there may be of both;
-# and deliveries to one sink at a time.
-_MOST, _MOST_OPEN, _AT_ONCE = 1000, 5000, 4
+# Open alerts that are looked at, the worst first, and deliveries to one sink at a time.
+_MOST, _AT_ONCE = 1000, 4
 # Between looks at the alerts passes so many times what a look takes: with thousands of them, a look takes long.
 _LOOKS = 20
 # Alerts that are over and are looked at again for each sink in a round.
@@ -66,8 +65,7 @@ class SinkTeller:
     """Tells each sink of the catalog what is news for it. One process does this for all (`Controller`).
 
     What sinks know is kept as a note for each. What was told and not noted before a crash is told once more. `term`
-    rises when this process becomes the controller: another one may have told meanwhile. most: open alerts that are
-    looked at beside those that were told.
+    rises when this process becomes the controller: another one may have told meanwhile.
     """
 
     def __init__(
@@ -79,10 +77,8 @@ class SinkTeller:
         *,
         term: Callable[[], int] = lambda: 0,
         meter: WatchMeter | None = None,
-        most: int = _MOST,
     ) -> None:
         self._sinks = sinks
-        self._most = most
         self._alerts = alerts
         self._notes = notes
         self._clock = clock
@@ -149,8 +145,7 @@ class SinkTeller:
 
     async def _of_interest(self) -> list[Alert]:
         """Alerts that are open, the worst first, and those that are not any more and sinks still know as open."""
-        told = max((len(rows) for rows in self._rows.values()), default=0)
-        found = list(await self._alerts.open(limit=min(self._most + told, _MOST_OPEN)))
+        found = list(await self._alerts.open(limit=_MOST))
         known = {alert.id for alert in found}
         for alert_id in self._due() - known:
             alert = await self._alerts.load(alert_id)

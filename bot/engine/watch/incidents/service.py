@@ -42,6 +42,7 @@ log = structlog.get_logger(__name__)
 _DECIDING = frozenset({IncidentAction.ASSIGN, IncidentAction.RESTORE, IncidentAction.CLOSE})
 _ATTEMPTS = 20
 _BATCH = 100
+_ALERTS = 1000
 _SHOWN = 25
 # A card shows new lines of alerts and of the lane after this long.
 _LOOK_AGAIN = timedelta(seconds=5)
@@ -235,10 +236,7 @@ class Incidents:
             await self._asked(incident, now)
         opened = await self._store.incidents.open()
         if opened:
-            # A lane has one open alert at most. Of a storm elsewhere, nothing is read.
-            groups = {str(each.lane) for each in opened if each.lane is not None}
-            newest = await self._store.alerts.newest(sorted(groups))
-            alerts = [alert for alert in newest.values() if not alert.over]
+            alerts = await self._store.alerts.open(None, _ALERTS)
             look = self._looked_at is None or abs(now - self._looked_at) >= _LOOK_AGAIN
             self._looked_at = now if look else self._looked_at
             for incident in opened:

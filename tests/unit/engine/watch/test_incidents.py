@@ -307,19 +307,3 @@ async def test_new_lines_of_alerts_draw_the_card_again() -> None:
     await world.alerts.hear([errors(fingerprint="slow", title="Slow", at=world.clock.now())])
     await world.pass_s(10)
     assert [each.id for each in await world.store.incidents.undrawn(9)] == [incident.id]
-
-
-async def test_a_storm_elsewhere_hides_no_alert_of_an_incident() -> None:
-    world = World()
-    await world.incidents.open(IncidentOpening(GUILD, DEV, "Payments fail", lane=PRODUCTION))
-    mild = errors(severity=Severity.MEDIUM)
-    await world.alerts.hear([mild])
-    await world.pass_s(1)
-    await world.press(await world.one(), AlertAction.RESOLVE)
-    await world.pass_s(1)
-    assert (await world.incident()).calm_at is not None
-    await world.alerts.hear([errors(title=f"Disk {n}", lane=None, guilds=(GUILD,)) for n in range(1001)])
-    await world.alerts.hear([replace(mild, at=world.clock.now())])
-    await world.pass_s(1)
-    assert (await world.incident()).calm_at is None
-    assert world.told()[-2:] == ["alert", "returned"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from bot.domain.errors import UserError
 from bot.domain.rollout.model import SYSTEM
 from bot.domain.watch.oncall.calendar import CalendarEvent
 from bot.domain.watch.oncall.rotation import Rotation
-from bot.domain.watch.oncall.schedule import Calendar, CalendarSource, OnCallSchedule, Responders
+from bot.domain.watch.oncall.schedule import Calendar, CalendarSource, Responders
 from bot.engine.watch.alerts.api import Reached
 from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.oncall.rota import advice
@@ -269,13 +268,13 @@ async def test_a_storm_of_alerts_reads_the_schedule_every_two_seconds() -> None:
     assert (await on_call.reached(PRODUCTION, desk.clock.now()))["on_call"] == Reached(users=(ADA.id,))
 
 
-def escalating(has: OnCallSchedule, left: Iterable[int] = ()) -> AlertWorld:
-    """An alert service of which production has this schedule. left: people who are not in the server any more."""
+async def test_an_escalation_calls_who_is_on_call_at_each_step() -> None:
+    """ada hands over to grace 20 minutes after the alert began."""
+    begins = (EPOCH - timedelta(hours=3, minutes=40)).replace(tzinfo=None)
     world = AlertWorld()
-    world.catalog = with_schedules(world.catalog, has)
-    members = Desk().members
-    members.left = set(left)
-    on_call = OnCall(world.store.on_call, lambda: world.catalog, world.clock, members)
+    shifts = schedule(rotation=Rotation("UTC", begins, timedelta(hours=4)), lead_role="lead")
+    world.catalog = with_schedules(world.catalog, shifts)
+    on_call = OnCall(world.store.on_call, lambda: world.catalog, world.clock)
     world.alerts = Alerts(
         world.store,
         lambda: world.catalog,
@@ -284,13 +283,6 @@ def escalating(has: OnCallSchedule, left: Iterable[int] = ()) -> AlertWorld:
         roll_back=world._roll_back,
         on_call=on_call.reached,
     )
-    return world
-
-
-async def test_an_escalation_calls_who_is_on_call_at_each_step() -> None:
-    """ada hands over to grace 20 minutes after the alert began."""
-    begins = (EPOCH - timedelta(hours=3, minutes=40)).replace(tzinfo=None)
-    world = escalating(schedule(rotation=Rotation("UTC", begins, timedelta(hours=4)), lead_role="lead"))
     await world.alerts.hear([errors()])
     for _ in range(4):
         await world.pass_s(900)
@@ -298,26 +290,3 @@ async def test_an_escalation_calls_who_is_on_call_at_each_step() -> None:
     assert (first.mention_users, first.mention_roles) == ((ADA.id,), ())
     assert (second.mention_users, second.mention_roles) == ((GRACE.id, ALAN.id), ())
     assert (last.mention_users, last.mention_roles) == ((GRACE.id, ALAN.id), ("lead",))
-
-
-@pytest.mark.parametrize(
-    ("begins_in", "left", "called"),
-    [
-        (timedelta(days=1), set(), (ADA.id,)),  # a gap: the rotation begins tomorrow, with ada
-        (timedelta(hours=-1), {ADA.id}, (GRACE.id,)),
-        (timedelta(hours=-1), {ADA.id, GRACE.id, ALAN.id}, ()),
-    ],
-)
-async def test_an_escalation_calls_the_role_for_a_gap_and_for_someone_who_left(
-    begins_in: timedelta, left: set[int], called: tuple[int, ...]
-) -> None:
-    begins = (EPOCH + begins_in).replace(tzinfo=None)
-    world = escalating(schedule(rotation=Rotation("UTC", begins, WEEK), lead_role="lead"), left)
-    await world.alerts.hear([errors()])
-    await world.pass_s(900)
-    (first,) = world.calls()
-    assert (first.mention_users, first.mention_roles, world.written()) == ((), ("on-call",), [])
-    await world.pass_s(900)
-    second = world.calls()[-1]
-    assert (second.mention_users, second.mention_roles) == (called, ("on-call",))
-    assert [each.direct_to for each in world.written()] == list(called)

@@ -302,19 +302,3 @@ async def test_a_clock_that_is_set_back_keeps_no_sink_waiting() -> None:
     sink.error = None
     await world.rounds()
     assert sink.states == [FIRING]
-
-
-async def test_more_alerts_than_are_looked_at_once_are_all_told_while_none_of_them_ends() -> None:
-    sink = Heard()
-    world = Told({"it": sink})
-    sinks = Sinks(lambda: world.configured, world.made)
-    world.teller = SinkTeller(sinks, world.store.alerts, world.store.notes, world.clock, most=5)
-    await world.alerts.hear(
-        [
-            errors(title=f"Disk {n} is full", lane=None, guilds=(GUILD,), at=world.clock.now())
-            for n in range(23)
-        ]
-    )
-    world.clock.forward(3)
-    await world.rounds(12)
-    assert len({alert.id for alert in sink.told}) == len(sink.told) == 23
