@@ -68,6 +68,20 @@ async def test_undocumented_keys_of_callbacks_and_follow_ups(client: Client) -> 
     assert await ignored(client) == ["data.components.0.component.colour"]
 
 
+async def test_flags_that_cannot_be_set(client: Client) -> None:
+    ephemeral, suppressed, crossposted = 64, 4, 1
+    made = await client.send({"content": "x", "flags": suppressed | ephemeral})
+    assert (made.body["flags"], await ignored(client)) == (suppressed, ["flags"])
+    path = f"/channels/{made.body['channel_id']}/messages/{made.body['id']}"
+    edited = await client.rest("PATCH", path, {"flags": crossposted | 1 << 12})
+    assert (edited.body["flags"], await ignored(client)) == (0, ["flags"])
+    it = await client.begin(user="ada", channel="general", command="ping")
+    assert (await client.callback(it, {"type": 5, "data": {"flags": suppressed | ephemeral}})).status == 204
+    assert await ignored(client) == ["data.flags"]
+    deferred = await client.rest("GET", client.webhook(it, "@original"), token="")
+    assert deferred.body["flags"] & 0x7F == ephemeral
+
+
 async def test_a_refused_body_has_them_too(client: Client) -> None:
     assert (await client.send({"content": "x" * 2001, "colour": 1})).code == 50035
     assert await ignored(client) == ["colour"]

@@ -44,6 +44,20 @@ async def test_callbacks_are_exempt(limited: Client) -> None:
         assert (await limited.callback(it, {"type": 4, "data": {"content": "x"}})).status == 204
 
 
+async def test_the_log_has_the_bodies_of_refused_calls(limited: Client) -> None:
+    for number in range(6):
+        await limited.send({"content": str(number)})
+    await limited.api("POST", "faults", {"kind": "429", "count": 1})
+    await limited.send({"content": "faulty"}, "news")
+    await limited.rest("POST", f"/channels/{limited.sandbox.channel_id('news')}/messages", {}, token="bad")
+    path = f"/channels/{limited.sandbox.channel_id('general')}/messages"
+    headers = {"Content-Type": "application/json"}
+    assert (await limited.rest("POST", path, data=b"{", headers=headers)).status == 429
+    logged = [(one["status"], one["body"]) for one in (await limited.api("GET", "requests")).body["requests"]]
+    refused = [(429, {"content": "5"}), (429, {"content": "faulty"}), (401, {}), (429, None)]
+    assert logged[-4:] == refused
+
+
 async def test_ten_thousand_refusals_are_a_ban(limited: Client, clock: ManualClock) -> None:
     application = limited.sandbox.core.state.applications[limited.sandbox.application_id()]
     application.refused = [clock.now()] * 10_000

@@ -129,9 +129,10 @@ class Responses:
         return message
 
     def _defer(self, interaction: Interaction, upload: Upload) -> Message:
-        flags = upload.body.get("flags") or 0
-        if not isinstance(flags, int) or flags & ~EPHEMERAL:
-            raise invalid(("data", "flags"), "MESSAGE_FLAGS_INVALID", "Only EPHEMERAL can be set here.")
+        flags = upload.fields("data").number("flags", 0, 2**31 - 1) or 0
+        if flags & ~EPHEMERAL:
+            upload.complaints.ignore(("data", "flags"), "MESSAGE_FLAGS_INVALID", rules.NOT_HERE)
+        upload.complaints.check()
         ephemeral = bool(flags & EPHEMERAL)
         state = self._interactions.state
         origin = self._origin(interaction, ephemeral=ephemeral)
@@ -141,7 +142,7 @@ class Responses:
             origin.author,
             origin.kind,
             self._interactions.clock.now(),
-            flags=LOADING | flags,
+            flags=LOADING | flags & EPHEMERAL,
             application_id=interaction.application.id,
             webhook_id=interaction.application.id,
             interaction=interaction,

@@ -57,7 +57,8 @@ class Endpoint:
             if fault.kind == "slow" and not fault.after:
                 await asyncio.sleep(fault.delay_ms / 1000)
         context = Context(core, request, application)
-        response = await self._answer(context, application, entry, fault)
+        unreadable = await self._read(context, entry)
+        response = await self._answer(context, application, entry, fault, unreadable)
         entry.ignored = context.upload.complaints.ignored
         if fault is not None and fault.kind == "slow" and fault.after:
             await asyncio.sleep(fault.delay_ms / 1000)
@@ -68,8 +69,24 @@ class Endpoint:
             request.transport.abort()
         return response
 
+    async def _read(self, context: Context, entry: LoggedCall) -> DiscordError | None:
+        """Read and log the body, also of a call that is then refused. Returns what is wrong with its form."""
+        if not self.body:
+            return None
+        try:
+            context.upload = await read_upload(context.request, context.upload.complaints)
+        except DiscordError as error:
+            return error
+        entry.body = _logged(context.upload)
+        return None
+
     async def _answer(
-        self, context: Context, application: Application | None, entry: LoggedCall, fault: Fault | None
+        self,
+        context: Context,
+        application: Application | None,
+        entry: LoggedCall,
+        fault: Fault | None,
+        unreadable: DiscordError | None,
     ) -> web.Response:
         core, request = context.core, context.request
         headers: dict[str, str] = {}
@@ -84,9 +101,8 @@ class Endpoint:
                 headers = verdict.headers
                 if not verdict.allowed:
                     return rate_limited(verdict, entry)
-            if self.body:
-                context.upload = await read_upload(request, context.upload.complaints)
-                entry.body = _logged(context.upload)
+            if unreadable is not None:
+                raise unreadable
             result = await self.handler(context)
         except DiscordError as error:
             entry.error = error.body()

@@ -19,6 +19,8 @@ from discord_sandbox.discord.state.model import (
 from discord_sandbox.discord.traffic.rate_limits import DELETES, MESSAGES, READS
 
 TWO_WEEKS = 14 * 86_400.0
+FORWARD = 1  # a type of reference
+REFERENCE = frozenset({"type", "message_id", "channel_id", "guild_id", "fail_if_not_exists", "forward_only"})
 
 
 def page(channel: Channel, query: Query, *, person: str | None = None) -> list[Message]:
@@ -82,12 +84,18 @@ def _check_send(call: Context, channel: Channel) -> None:
 
 
 def _reference(call: Context, channel: Channel) -> JSON | None:
-    given = call.body.get("message_reference")
-    if not isinstance(given, dict):
+    given = call.fields().object("message_reference")
+    if given is None:
         return None
-    target = channel.messages.get(str(given.get("message_id")))
+    given.known(REFERENCE)
+    kind, number = given.choice("type", (0, FORWARD)), given.snowflake("message_id", required=True)
+    place, strict = given.snowflake("channel_id"), given.flag("fail_if_not_exists") is not False
+    if kind == FORWARD:
+        given.complain("type", "UNSUPPORTED", "The sandbox does not model forwards.")
+    given.complaints.check()
+    target = channel.messages.get(str(number)) if place in (None, int(channel.id)) else None
     if target is None or target.ephemeral_to is not None:
-        if given.get("fail_if_not_exists") is False:
+        if not strict:
             return None
         raise invalid(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
     if not call.may(channel, perms.READ_MESSAGE_HISTORY):

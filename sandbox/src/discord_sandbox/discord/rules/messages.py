@@ -33,6 +33,7 @@ CREATE = COMMON | {"nonce", "enforce_nonce", "message_reference", "shared_client
 EDIT = COMMON
 WEBHOOK = COMMON | {"username", "avatar_url", "thread_name", "applied_tags"}
 CONTENT = 2000
+NOT_HERE = "These flags cannot be set here."
 
 
 @dataclass(slots=True)
@@ -62,7 +63,9 @@ def read(
     fields.known(keys)
     flags: Any = fields.number("flags", 0, 2**31 - 1)
     if flags is not None and flags & ~(flags_allowed | present_flags):
-        fields.complain("flags", "MESSAGE_FLAGS_INVALID", "These flags cannot be set here.")
+        # Discord leaves out what cannot be set.
+        fields.complaints.ignore((*fields.path, "flags"), "MESSAGE_FLAGS_INVALID", NOT_HERE)
+        flags &= flags_allowed | present_flags
     kept = present_flags & COMPONENTS_V2
     v2 = bool((flags or 0) & COMPONENTS_V2 or kept)
     if body.get("poll") is not None:
