@@ -64,7 +64,7 @@ def create_app(world: World, clock: Clock, *, processes_file: Path | None = None
     app.router.add_get("/gateway", connect)
     app.router.add_get("/gateway/resume/{application}/", connect)
     app.router.add_get("/cdn/embed/avatars/{name}", _avatar)
-    app.router.add_get("/cdn/{path:attachments/.+}", _attachment)
+    app.router.add_get("/cdn/{path:(?:ephemeral-)?attachments/.+}", _attachment)
     add_routes(app)
     for version in VERSIONS:
         app.router.add_route("*", f"/api/{version}/{{rest:.*}}", unmodelled)

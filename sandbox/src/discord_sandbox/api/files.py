@@ -17,10 +17,11 @@ def read_files(given: Any) -> dict[str, Attachment]:
         return {}
     if not isinstance(given, list) or len(given) > MOST:
         raise invalid(f'"files" must be a list of at most {MOST} files.')
-    return {str(number): _read(one) for number, one in enumerate(given)}
+    return {str(number): read_file(one) for number, one in enumerate(given)}
 
 
-def _read(given: Any) -> Attachment:
+def read_file(given: Any) -> Attachment:
+    """One file, without an id. Raises ApiError 400, or 413 for a file over 10 MiB."""
     if not isinstance(given, dict) or not isinstance(given.get("filename"), str):
         raise invalid('A file is {"filename", "text"} or {"filename", "content"}, the latter in base64.')
     content = _bytes(given)

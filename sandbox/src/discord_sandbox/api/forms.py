@@ -93,5 +93,5 @@ def _values(one: JSON, label: str, value: Any, reader: OptionReader) -> list[str
         read = reader.read(definitions, {str(i): v for i, v in enumerate(values)})
         return [str(each["value"]) for each in read]
     if one["type"] == UPLOAD:
-        raise ApiError(422, "field_type", f'Files cannot be uploaded to "{label}" here.')
+        return [reader.file(each) for each in values]
     return [_option(one, label, each) for each in values]

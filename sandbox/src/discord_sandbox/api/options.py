@@ -4,10 +4,12 @@ from typing import Any
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import ApiError, unknown
+from discord_sandbox.api.files import read_file
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.messages import attachment
 from discord_sandbox.discord.state.model import JSON, Channel, Guild
 
-SUB, GROUP, STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER = range(1, 11)
+SUB, GROUP, STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = range(1, 12)
 TYPE_NAMES = {3: "text", 4: "a whole number", 5: "true or false", 10: "a number"}
 
 
@@ -51,10 +53,8 @@ class OptionReader:
         kind = definition["type"]
         if kind in (USER, CHANNEL, ROLE, MENTIONABLE):
             return self._thing(kind, value)
-        if kind == 11:
-            raise ApiError(
-                422, "option_invalid", f'Attachments cannot be given to "{definition["name"]}" here.'
-            )
+        if kind == ATTACHMENT:
+            return self.file(value)
         value = _plain(definition, value)
         choices = definition.get("choices")
         if choices:
@@ -95,6 +95,15 @@ class OptionReader:
     def person(self, name: Any) -> str:
         """The id of a person or bot in the channel's server, kept with their member in `resolved`."""
         return self._thing(USER, name)
+
+    def file(self, given: Any) -> str:
+        """The id of a file that the person sends along, kept in `resolved` and on the CDN."""
+        core, found = self._call.core, read_file(given)
+        found.id = core.state.new_id()
+        found.path = f"ephemeral-attachments/{self._channel.id}/{found.id}/{found.filename}"
+        core.state.attachments[found.path] = found
+        self._add("attachments", found.id, attachment(found, core.render.cdn, ephemeral=True))
+        return found.id
 
     def _add(self, group: str, key: str, body: JSON) -> None:
         self.resolved.setdefault(group, {})[key] = body

@@ -23,7 +23,9 @@ MESSAGE = about(GIVEN, "A message's id.")
 GUILD = about(GIVEN, "A server's name or id; only needed where a name is ambiguous.")
 APPLICATION = about(GIVEN, "A bot's name or id; only needed where a name is ambiguous.")
 COMMAND = about(GIVEN, "`order`, or with subcommands `settings show`.")
-OPTIONS = about(OBJECT, "The command's options by name.")
+OPTIONS = about(
+    OBJECT, "The command's options by name; for an attachment, {filename, text} or {filename, content}."
+)
 PERMISSIONS = about(
     by_name({"type": ["boolean", "null"]}), "By name: allowed (true), denied (false) or inherited (null)."
 )
