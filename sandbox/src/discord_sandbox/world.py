@@ -84,13 +84,17 @@ CHANNELS = (
 
 @dataclass(frozen=True, slots=True)
 class GuildSpec:
-    """A server. `everyone` names the permissions of the role @everyone."""
+    """A server. `everyone` names the permissions of the role @everyone.
+
+    `owner` names the person who may do everything there: one of `people`, or one more without roles.
+    """
 
     name: str
     people: tuple[PersonSpec, ...] = PEOPLE
     roles: tuple[RoleSpec, ...] = ROLES
     channels: tuple[ChannelSpec, ...] = CHANNELS
     everyone: tuple[str, ...] = EVERYONE
+    owner: str = "owner"
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,7 +290,7 @@ async def test_members_are_sent_on_request(client: Client) -> None:
         await wire.identify(GUILDS | MEMBERS)
         await wire.send(8, {"guild_id": client.sandbox.guild_id(), "query": "", "limit": 0, "nonce": "n"})
         chunk = await wire.dispatch("GUILD_MEMBERS_CHUNK")
-        assert (len(chunk["members"]), chunk["nonce"]) == (8, "n")
+        assert (len(chunk["members"]), chunk["nonce"]) == (9, "n")
 
 
 async def test_bots_that_are_connected_are_online_to_those_who_may_know(client: Client) -> None:

@@ -291,7 +291,7 @@ async def test_only_new_content_notifies_and_only_those_allowed(client: Client) 
     assert await notified(client, {"content": role}) == []
     await deny(client, "MENTION_EVERYONE", value=True)
     assert await notified(client, {"content": role}) == ["max", "mia"]
-    assert len(await notified(client, {"content": "@everyone"})) == 6
+    assert len(await notified(client, {"content": "@everyone"})) == 7
     message = (await client.send({"content": "quiet"})).body["id"]
     edited = await client.rest("PATCH", f"{where(client)}/messages/{message}", {"content": ada})
     assert [one["username"] for one in edited.body["mentions"]] == ["ada"]

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from discord_sandbox import PersonSpec, Sandbox, World, read_world
+from discord_sandbox import GuildSpec, ManualClock, PersonSpec, Sandbox, World, read_world
 from discord_sandbox.world import CHANNELS, PEOPLE, ROLES
+from support.client import Client
 
 
 def test_an_empty_object_is_the_default_world() -> None:
@@ -19,6 +20,26 @@ def test_a_guild_keeps_the_defaults_for_what_it_omits() -> None:
     assert (club.roles, club.channels) == (ROLES, CHANNELS)
     assert world.guilds[0].people != PEOPLE
     assert world.applications == World().applications
+
+
+async def test_the_owner_is_a_member_who_may_do_everything(clock: ManualClock) -> None:
+    people = (PersonSpec("zoe"), PersonSpec("ann"))
+    guilds = (GuildSpec("club", people=people, owner="zoe"), GuildSpec("hall", people=people))
+    async with Sandbox(World(guilds=guilds), clock=clock) as sandbox, Client(sandbox) as client:
+        for guild, owner, number in (("club", "zoe", 2), ("hall", "owner", 3)):
+            path = f"/guilds/{sandbox.guild_id(guild)}"
+            owner_id = (await client.rest("GET", path)).body["owner_id"]
+            member = (await client.rest("GET", f"{path}/members/{owner_id}")).body
+            assert (member["user"]["username"], member["roles"]) == (owner, [])
+            assert (await client.rest("GET", f"/users/{owner_id}")).status == 200
+            state = (await client.api("GET", "state")).body
+            assert len([one for one in state["people"] if one["guild"] == guild]) == number
+            denied = {"role": "everyone", "permissions": {"SEND_MESSAGES": False}, "guild": guild}
+            assert (await client.api("PATCH", "channels/general", denied)).status == 200
+            said = {"channel": "general", "content": "x", "guild": guild}
+            assert (await client.api("POST", "messages", said | {"user": "ann"})).status == 403
+            assert (await client.api("POST", "messages", said | {"user": owner})).status == 201
+        assert (await client.rest("GET", "/applications/@me")).body["owner"]["username"] == "zoe"
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,9 @@ async def direct_messages(call: Context) -> Result:
 
 
 def _application(call: Context) -> JSON:
-    owner = User(call.application.id[:-1] + "1", "owner", "Owner")
+    place = next(iter(call.application.guilds.values()), None)
+    known = call.core.state.users.get(place.owner_id) if place is not None else None
+    owner = known or User(call.application.id[:-1] + "1", "owner", "Owner")
     return render_application(call.application, owner, len(call.application.guilds))
 
 

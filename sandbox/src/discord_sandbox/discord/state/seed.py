@@ -17,7 +17,7 @@ from discord_sandbox.discord.state.model import (
     Role,
     User,
 )
-from discord_sandbox.world import ApplicationSpec, ChannelSpec, GuildSpec
+from discord_sandbox.world import ApplicationSpec, ChannelSpec, GuildSpec, PersonSpec
 
 PRIVILEGED = {"GUILD_MEMBERS": 1 << 1, "GUILD_PRESENCES": 1 << 8, "MESSAGE_CONTENT": 1 << 15}
 
@@ -33,7 +33,7 @@ def guild(spec: GuildSpec, users: dict[str, User]) -> Guild:
     """A server with its roles, people and channels. Adds its people to `users`."""
     guild_id = named_id("guild", spec.name)
     created = seconds_of(int(guild_id))
-    made = Guild(guild_id, spec.name, named_id("owner", spec.name), created)
+    made = Guild(guild_id, spec.name, named_id("user", spec.owner), created)
     made.roles[guild_id] = Role(guild_id, guild_id, "@everyone", perms.bits(spec.everyone), 0, 0, False)
     by_name: dict[str, str] = {}
     for position, role in enumerate(reversed(spec.roles), 1):
@@ -49,7 +49,9 @@ def guild(spec: GuildSpec, users: dict[str, User]) -> Guild:
             role.mentionable,
             hoist=bool(role.color),
         )
-    for person in spec.people:
+    owner = PersonSpec(spec.owner, spec.owner.capitalize())
+    known = any(one.name == spec.owner for one in spec.people)
+    for person in spec.people if known else (*spec.people, owner):
         user = users.setdefault(
             named_id("user", person.name),
             new_person(person.name, person.display_name, person.accepts_messages),
