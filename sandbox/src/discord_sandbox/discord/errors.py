@@ -106,6 +106,15 @@ class Complaints:
             node = node.setdefault(str(part), {})
         node.setdefault("_errors", []).append({"code": code, "message": message})
 
+    def within(self, path: Iterable[str | int]) -> bool:
+        """Whether anything at this path, or below it, is complained of already."""
+        node = self.tree
+        for part in path:
+            if str(part) not in node:
+                return False
+            node = node[str(part)]
+        return bool(node)
+
     def ignore(self, path: Iterable[str | int], code: str, message: str) -> None:
         """Note what Discord takes without a word and without an effect."""
         path = tuple(path)

@@ -103,7 +103,7 @@ class CommandRegistry:
         counts: dict[int, int] = {}
         for index, one in enumerate(read):
             key = (one["type"], one["name"])
-            if key in seen:
+            if one["name"] and key in seen:
                 complaints.add(
                     (index, "name"),
                     "APPLICATION_COMMANDS_DUPLICATE_NAME",

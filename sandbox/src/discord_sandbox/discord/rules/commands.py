@@ -37,6 +37,8 @@ def read(body: Fields, kind: int | None = None) -> JSON:
     """A command as Discord would answer it, without ids. Collects complaints; the caller checks them."""
     body.known(KEYS)
     kind = kind or body.choice("type", tuple(MOST)) or CHAT_INPUT
+    if body.wrong("type"):
+        return {"type": 0, "name": ""}
     plain = kind == CHAT_INPUT
     found: JSON = {
         "type": kind,

@@ -26,6 +26,8 @@ SELECT_KEYS = frozenset(
 def button(body: Fields) -> JSON:
     body.known(BUTTON_KEYS)
     style = body.choice("style", (1, 2, 3, 4, 5, 6), required=True)
+    if style is None:
+        return {}
     label = body.text("label", 80)
     found: JSON = {"style": style}
     if label:
@@ -44,7 +46,7 @@ def button(body: Fields) -> JSON:
     else:
         found["custom_id"] = body.text("custom_id", 100, shortest=1, required=True)
         _refuse(body, "url", "A custom id and url cannot both be specified")
-    if style != PREMIUM and not label and emoji is None:
+    if style != PREMIUM and not label and emoji is None and not body.wrong("label", "emoji"):
         body.complain(
             "label", "BUTTON_COMPONENT_REQUIRES_LABEL_OR_EMOJI", "A button must have a label or an emoji"
         )
@@ -81,13 +83,13 @@ def select(body: Fields) -> JSON:
     most = body.number("max_values", 1, 25)
     found["min_values"] = 1 if least is None else least
     found["max_values"] = 1 if most is None else most
-    if found["min_values"] > found["max_values"]:
+    if found["min_values"] > found["max_values"] and not body.wrong("min_values", "max_values"):
         body.complain("min_values", "SELECT_COMPONENT_INVALID", "min_values cannot exceed max_values")
     if body.flag("disabled"):
         found["disabled"] = True
     if kind == 3:
         found["options"] = options(body, 25)
-        if found["min_values"] > len(found["options"]):
+        if found["min_values"] > len(found["options"]) and not body.wrong("min_values", "options"):
             body.complain("min_values", "SELECT_COMPONENT_INVALID", "min_values cannot exceed the options")
     elif (default := body.items("default_values", 25)) is not None:
         found["default_values"] = default

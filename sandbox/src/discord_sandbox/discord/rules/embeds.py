@@ -83,7 +83,8 @@ def _embed(body: Fields, media: Media) -> JSON:
             }
             for field in fields
         ]
-    if len(embed) == 1 or (len(embed) == 2 and "color" in embed):
+    empty = len(embed) == 1 or (len(embed) == 2 and "color" in embed)
+    if empty and not body.wrong():
         body.complain("description", "BASE_TYPE_REQUIRED", "This field is required")
     return embed
 

@@ -28,6 +28,15 @@ class Fields:
     def complain(self, key: str | int | None, code: str, message: str) -> None:
         self.complaints.add(self.path if key is None else (*self.path, key), code, message)
 
+    def wrong(self, *keys: str) -> bool:
+        """Whether one of these keys is complained of, or the object if none is named.
+
+        What follows from a mistake is not one more: rules about several keys are silent then.
+        """
+        if not keys:
+            return self.complaints.within(self.path)
+        return any(self.complaints.within((*self.path, key)) for key in keys)
+
     def known(self, keys: Collection[str]) -> None:
         """Note every key that Discord does not document here: it ignores them."""
         for key in self.body:

@@ -75,7 +75,7 @@ def read(
         if body.get("content") is not None
         else ("" if "content" in body else None),
         embeds.read(fields, media),
-        components.read(fields, media, v2=v2),
+        None if fields.wrong("flags") else components.read(fields, media, v2=v2),
         flags,
         read_allowed(fields),
         _nonce(fields),

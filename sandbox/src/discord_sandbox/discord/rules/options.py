@@ -7,6 +7,7 @@ from discord_sandbox.discord.rules.naming import localized, name, text
 from discord_sandbox.discord.state.model import JSON
 
 SUB, GROUP, STRING, INTEGER, CHANNEL, NUMBER = 1, 2, 3, 4, 7, 10
+KINDS = tuple(range(1, 12))
 KEYS = frozenset(
     {
         "type",
@@ -41,7 +42,7 @@ def read_options(body: Fields, *, depth: int) -> list[JSON]:
     found: list[JSON] = []
     seen: set[str] = set()
     optional = False
-    kinds = {str(one.body.get("type")) for one in given}
+    kinds = {str(one.body.get("type")) for one in given} & set(map(str, KINDS))
     nested = {str(SUB), str(GROUP)}
     if kinds & nested and kinds - nested:
         body.complain(
@@ -51,12 +52,12 @@ def read_options(body: Fields, *, depth: int) -> list[JSON]:
         )
     for one in given:
         option = _option(one, depth)
-        if option["name"] in seen:
+        if option["name"] and option["name"] in seen:
             one.complain(
                 "name", "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS", "Option name already exists"
             )
         seen.add(option["name"])
-        if option["type"] not in (SUB, GROUP):
+        if option["type"] not in (SUB, GROUP) and not one.wrong("type", "required"):
             if option.get("required") and optional:
                 one.complain(
                     None,
@@ -70,7 +71,7 @@ def read_options(body: Fields, *, depth: int) -> list[JSON]:
 
 def _option(body: Fields, depth: int) -> JSON:
     body.known(KEYS)
-    kind = body.choice("type", tuple(range(1, 12)), required=True) or STRING
+    kind = body.choice("type", KINDS, required=True) or 0
     found: JSON = {
         "type": kind,
         "name": name(body, plain=True),
@@ -78,6 +79,8 @@ def _option(body: Fields, depth: int) -> JSON:
         "description": text(body, "description", 100, required=True) or "",
         "description_localizations": localized(body, "description_localizations", 100),
     }
+    if not kind:
+        return found
     _belongs(body, kind)
     if body.flag("required") and kind not in (SUB, GROUP):
         found["required"] = True
@@ -85,7 +88,7 @@ def _option(body: Fields, depth: int) -> JSON:
         if depth > 1 or (kind == GROUP and depth > 0):
             body.complain("type", "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Sub-commands nest too deep")
         options = read_options(body, depth=depth + 1 if kind == GROUP else 2)
-        if kind == GROUP and any(one["type"] != SUB for one in options):
+        if kind == GROUP and any(one["type"] not in (0, SUB) for one in options):
             body.complain("options", "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "A group holds sub-commands")
         return found | ({"options": options} if options else {})
     return found | _value_limits(body, kind)
