@@ -38,6 +38,10 @@ export const words = {
     await passing.delete();
     await soup.send('served');
   },
+  async forum(message) {
+    const questions = await message.guild.channels.create({ name: 'questions', type: ChannelType.GuildForum });
+    await questions.threads.create({ name: 'ask', message: { content: 'open' } });
+  },
   async roles(message) {
     const { roles } = message.guild;
     const cook = await roles.create({ name: 'cook', colors: { primaryColor: 0x3498db }, mentionable: true });

@@ -58,6 +58,11 @@ async def channels(message: discord.Message, _: str) -> None:
     await soup.send("served")
 
 
+async def forum(message: discord.Message, _: str) -> None:
+    questions = await message.guild.create_forum("questions")
+    await questions.create_thread(name="ask", content="open")
+
+
 async def roles(message: discord.Message, _: str) -> None:
     cook = await message.guild.create_role(name="cook", colour=discord.Colour(0x3498DB), mentionable=True)
     await cook.edit(name="chef")
@@ -81,5 +86,6 @@ async def out(message: discord.Message, _: str) -> None:
 
 
 WORDS: dict[str, Callable[[discord.Message, str], Awaitable[None]]] = {
-    one.__name__: one for one in (hello, say, burst, thread, react, channels, roles, webhook, late, out)
+    one.__name__: one
+    for one in (hello, say, burst, thread, react, channels, forum, roles, webhook, late, out)
 }

@@ -57,6 +57,11 @@ async def channels(message: hikari.Message, _: str) -> None:
     await soup.send("served")
 
 
+async def forum(message: hikari.Message, _: str) -> None:
+    questions = await message.app.rest.create_guild_forum_channel(message.guild_id, "questions")
+    await message.app.rest.create_forum_post(questions, "ask", "open")
+
+
 async def roles(message: hikari.Message, _: str) -> None:
     rest, guild = message.app.rest, message.guild_id
     cook = await rest.create_role(guild, name="cook", color=0x3498DB, mentionable=True)
@@ -81,5 +86,6 @@ async def out(message: hikari.Message, _: str) -> None:
 
 
 WORDS: dict[str, Callable[[hikari.Message, str], Awaitable[None]]] = {
-    one.__name__: one for one in (hello, say, burst, thread, react, channels, roles, webhook, late, out)
+    one.__name__: one
+    for one in (hello, say, burst, thread, react, channels, forum, roles, webhook, late, out)
 }

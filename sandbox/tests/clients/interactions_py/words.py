@@ -55,6 +55,11 @@ async def channels(message: it.Message, _: str) -> None:
     await soup.send("served")
 
 
+async def forum(message: it.Message, _: str) -> None:
+    questions = await message.guild.create_forum_channel("questions")
+    await questions.create_post("ask", "open")
+
+
 async def roles(message: it.Message, _: str) -> None:
     cook = await message.guild.create_role("cook", color=0x3498DB, mentionable=True)
     await cook.edit(name="chef")
@@ -78,5 +83,6 @@ async def out(message: it.Message, _: str) -> None:
 
 
 WORDS: dict[str, Callable[[it.Message, str], Awaitable[None]]] = {
-    one.__name__: one for one in (hello, say, burst, thread, react, channels, roles, webhook, late, out)
+    one.__name__: one
+    for one in (hello, say, burst, thread, react, channels, forum, roles, webhook, late, out)
 }

@@ -89,6 +89,19 @@ async def channels(run: Run) -> None:
     assert not {"soup", "passing"} & set(shown)
 
 
+async def forums(run: Run) -> None:
+    """A forum is made, and a post in it."""
+    await run.say("building", "forum")
+
+    async def asked() -> JSON | None:
+        listed = {one["name"]: one for one in (await run.api("GET", "state"))["channels"]}
+        posted = listed.get("ask")
+        return posted if posted and posted["parent_id"] == listed["questions"]["id"] else None
+
+    post = await run.until("a post in a forum", asked)
+    await run.message(post["id"], "open")
+
+
 async def roles(run: Run) -> None:
     await run.say("building", "roles")
 
@@ -131,6 +144,7 @@ ABILITIES = (
     Ability("Members", members),
     Ability("Moderation", moderation),
     Ability("Channels", channels),
+    Ability("Forums", forums),
     Ability("Roles", roles),
     Ability("Overwrites", overwrites),
     Ability("Webhooks", webhooks),
