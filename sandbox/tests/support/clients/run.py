@@ -77,9 +77,17 @@ class Run:
             return answer
 
     async def until(
-        self, what: str, seen: Callable[[], Awaitable[Seen]], *, patience: float = PATIENCE_S
+        self,
+        what: str,
+        seen: Callable[[], Awaitable[Seen]],
+        *,
+        patience: float = PATIENCE_S,
+        alive: bool = True,
     ) -> Seen:
-        """What `seen` returns as soon as it is true. Raises AssertionError with `what` if it stays false."""
+        """What `seen` returns as soon as it is true.
+
+        Raises AssertionError with `what` if it stays false; with `alive`, also as soon as the bot has ended.
+        """
         last: Any = None
         try:
             async with asyncio.timeout(patience):
@@ -87,7 +95,7 @@ class Run:
                     last = await seen()
                     if last:
                         return last
-                    assert not self.ended, f"the bot ended with code {self._bot.returncode}"
+                    assert not (alive and self.ended), f"the bot ended with code {self._bot.returncode}"
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"not within {patience:g} s: {what}; last seen: {last!r}"[:600]) from None

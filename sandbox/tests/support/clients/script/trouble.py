@@ -127,7 +127,7 @@ async def outage(run: Run) -> str | None:
             return session and "new session"
         return "resumed" if session["resumes"] > before["resumes"] else None
 
-    found = await run.until("what becomes of the session", became)
+    found = await run.until("what becomes of the session", became, alive=False)
     if found == "resumed":
         await run.message("outage", "missed")
         return None
