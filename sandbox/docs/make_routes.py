@@ -20,7 +20,14 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 # Fields of bodies and query parameters that modelled routes do not have: ignored, or refused as not modelled.
 _OTHER_CHANNELS = "bitrate user_limit rtc_region video_quality_mode default_tag_setting type icon"
+_OTHER_SETTINGS = (
+    "icon cover_image team_id flags explicit_content_filter max_participants type custom_install_url install_params "
+    "role_connections_verification_url integration_types_config event_webhooks_status event_webhooks_url "
+    "event_webhooks_types"
+)
 WITHOUT = {
+    "PATCH /applications/@me": _OTHER_SETTINGS,
+    "PATCH /applications/{application_id}": _OTHER_SETTINGS,
     "PATCH /channels/{channel_id}": _OTHER_CHANNELS,
     "PATCH /channels/{channel_id}/messages/{message_id}": "sticker_ids",
     "POST /channels/{channel_id}/messages": "poll sticker_ids shared_client_theme",

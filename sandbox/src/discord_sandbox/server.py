@@ -12,6 +12,7 @@ from discord_sandbox.api.routes import add_routes
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.gateway.connection import GATEWAY, connect
 from discord_sandbox.discord.rest import (
+    applications,
     channels,
     commands,
     interactions,
@@ -35,6 +36,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PAGE = Path(__file__).parent / "page"
 CONTENT_TYPES = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml"}
 ENDPOINTS = (
+    *applications.ENDPOINTS,
     *users.ENDPOINTS,
     *roles.ENDPOINTS,  # `member-counts` before `{role}`
     *reads.ENDPOINTS,
@@ -72,6 +74,7 @@ def create_app(world: World, clock: Clock, *, processes_file: Path | None = None
     app.router.add_get("/", _index)
     app.router.add_get("/{path:.+}", _page)
     app.on_shutdown.append(_close_sockets)
+    app.on_cleanup.append(_close_endpoints)
     app.middlewares.append(_loopback_only)
     return app
 
@@ -146,6 +149,10 @@ def _file(name: str) -> web.StreamResponse:
     if path.suffix in CONTENT_TYPES:
         headers["Content-Type"] = CONTENT_TYPES[path.suffix]
     return web.FileResponse(path, headers=headers)
+
+
+async def _close_endpoints(app: web.Application) -> None:
+    await app[CORE].endpoints.close()
 
 
 async def _close_sockets(app: web.Application) -> None:

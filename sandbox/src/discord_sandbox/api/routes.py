@@ -125,6 +125,14 @@ CHANGES = (
         requests.COMMAND_PERMISSIONS,
         answers.COMMAND_PERMISSIONS,
     ),
+    Route(
+        "PATCH",
+        "/applications/{name}",
+        admin.application,
+        "set the endpoint for a bot's interactions",
+        requests.APPLICATION_CHANGE,
+        shape("Application"),
+    ),
     Route("POST", "/applications/{name}/token", admin.token, "reset a bot's token", answers=answers.TOKEN),
     Route(
         "POST",

@@ -1,6 +1,7 @@
 """People, channels, applications and calls in the JSON API's shapes."""
 
 from discord_sandbox.api.message_views import MessageViews, avatar, color, time
+from discord_sandbox.discord.state.ed25519 import public_key, seed_of
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role
 from discord_sandbox.discord.state.permissions import names
 from discord_sandbox.discord.traffic.faults import Fault
@@ -97,6 +98,8 @@ class Views(MessageViews):
             "guilds": [guild.name for guild in it.guilds.values()],
             "invalid_requests": len(it.refused),
             "identifies_left": max(0, self._core.state.world.identifies_per_day - spent),
+            "interactions_endpoint_url": it.endpoint_url,
+            "public_key": public_key(seed_of(it.id)).hex(),
             "commands": [
                 one.body | ({"permissions": one.permissions} if one.permissions else {})
                 for one in it.commands.values()

@@ -17,6 +17,7 @@ from discord_sandbox.discord.actions.responses import Responses
 from discord_sandbox.discord.actions.roles import Roles
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.actions.webhooks import Webhooks
+from discord_sandbox.discord.endpoint.delivery import Endpoints
 from discord_sandbox.discord.gateway.hub import Gateway
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.state.clock import Clock
@@ -51,6 +52,8 @@ class Core:
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)
         self.commands = CommandRegistry(self.state, clock, self.broadcast)
         self.responses = Responses(self.interactions, self.render)
+        self.endpoints = Endpoints(self.interactions, self.responses)
+        self.broadcast.deliver = self.endpoints.deliver
         self.url = ""
         self.gateway.on_change = self._session_changed
 

@@ -1,8 +1,9 @@
 """Changes behind a bot's back: permissions of commands, tokens, time, and reset."""
 
 from discord_sandbox.api.call import ApiCall
-from discord_sandbox.api.errors import invalid, unknown
+from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.message_views import time
+from discord_sandbox.api.views import Views
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.state.model import JSON
 
@@ -33,6 +34,20 @@ async def command_permissions(call: ApiCall) -> JSON:
     command.permissions = read
     call.core.broadcast.command_permissions(application, guild, command)
     return {"permissions": read}
+
+
+async def application(call: ApiCall) -> JSON:
+    """PATCH applications/{name}: the endpoint that takes its interactions; null for the gateway."""
+    found = call.application(call.params["name"])
+    if found is None:
+        raise DiscordError(10002)
+    url = call.body.get("interactions_endpoint_url")
+    if url is not None and (reason := await call.core.endpoints.refusal(found, url)) is not None:
+        raise ApiError(422, "endpoint_invalid", reason)
+    if "interactions_endpoint_url" in call.body:
+        found.endpoint_url = url
+    call.core.feed.publish("session_update", found)
+    return Views(call.core).application(found)
 
 
 async def token(call: ApiCall) -> JSON:

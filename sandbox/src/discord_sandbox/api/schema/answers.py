@@ -84,6 +84,8 @@ _PLACES: dict[str, JSON] = {
         guilds=many(TEXT),
         invalid_requests=WHOLE,
         identifies_left=WHOLE,
+        interactions_endpoint_url=maybe(TEXT),
+        public_key=TEXT,
         commands=many(OBJECT),
     ),
     "Session": record(

@@ -208,6 +208,10 @@ CHANGE_ROLE = taking(
     position=about(WHOLE, "1 is the lowest."),
     **_ROLE,
 )
+APPLICATION_CHANGE = taking(
+    example={"interactions_endpoint_url": "http://127.0.0.1:9000/interactions"},
+    interactions_endpoint_url=about(GIVEN, "Takes interactions by HTTP; null: they come by the gateway."),
+)
 COMMAND_PERMISSIONS = taking(
     "permissions",
     example={"permissions": [{"id": "helper", "type": 1, "permission": True}]},

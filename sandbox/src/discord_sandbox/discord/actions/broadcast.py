@@ -1,5 +1,7 @@
 """Announcements of each kind of change, to bots (gateway) and watchers (feed)."""
 
+from collections.abc import Callable
+
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.actions.guild_news import GuildNews
 from discord_sandbox.discord.gateway.hub import Gateway
@@ -24,6 +26,7 @@ class Broadcast(GuildNews):
     def __init__(self, state: State, gateway: Gateway, feed: Feed, messages: MessageRenderer) -> None:
         super().__init__(state, gateway, feed)
         self._messages = messages
+        self.deliver: Callable[[Interaction, JSON], None] = lambda interaction, body: None
 
     def _message_body(self, message: Message) -> JSON:
         guild = message.channel.guild
@@ -74,9 +77,12 @@ class Broadcast(GuildNews):
 
     def interaction_created(self, interaction: Interaction) -> None:
         body = render_interaction(self._state, self._messages, interaction)
-        self._gateway.to_application(
-            interaction.application, interaction.channel.guild, "INTERACTION_CREATE", body
-        )
+        application = interaction.application
+        if application.endpoint_url is not None:
+            self.deliver(interaction, body)
+        else:
+            guild = interaction.channel.guild
+            self._gateway.to_application(application, guild, "INTERACTION_CREATE", body)
         self.feed.publish("interaction_create", interaction)
 
     def interaction_updated(self, interaction: Interaction) -> None:

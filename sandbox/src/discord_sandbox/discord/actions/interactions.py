@@ -104,6 +104,11 @@ class Interactions:
         interaction.acked = self.clock.now()
         self._move(interaction, state)
 
+    def fail(self, interaction: Interaction, reason: str) -> None:
+        """Give up on an interaction that has no response yet."""
+        if interaction.state == "pending":
+            self._move(interaction, "failed", reason)
+
     def followed(self, interaction: Interaction) -> None:
         """Record a follow-up; after a deferral, it counts as the answer."""
         if interaction.state == "deferred":

@@ -1,6 +1,7 @@
 """Applications in Discord's JSON."""
 
 from discord_sandbox.discord.render.objects import user
+from discord_sandbox.discord.state.ed25519 import public_key, seed_of
 from discord_sandbox.discord.state.model import JSON, Application, User
 
 # Bits of an application's flags, by the privileged intent that they tell of: presences, members, message content.
@@ -27,12 +28,12 @@ def application(it: Application, owner: User, guild_count: int) -> JSON:
         "bot_public": False,
         "bot_require_code_grant": False,
         "integration_types_config": {"0": {}},
-        "verify_key": "0" * 64,
+        "verify_key": public_key(seed_of(it.id)).hex(),
         **application_flags(it),
-        "tags": [],
+        "tags": it.tags.copy(),
         "redirect_uris": [],
         "rpc_origins": [],
-        "interactions_endpoint_url": None,
+        "interactions_endpoint_url": it.endpoint_url,
         "role_connections_verification_url": None,
         "owner": user(owner),
         "approximate_guild_count": guild_count,

@@ -1,12 +1,10 @@
-"""The bot itself: gateway address, user, application."""
+"""The bot itself: gateway address, user, servers."""
 
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
-from discord_sandbox.discord.render.application import application as render_application
 from discord_sandbox.discord.render.guild import counts as member_counts
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
-from discord_sandbox.discord.state.model import JSON, User
 from discord_sandbox.discord.traffic.rate_limits import READS
 
 DAY = 86_400.0
@@ -69,37 +67,6 @@ async def direct_messages(call: Context) -> Result:
     return render.channel(call.core.direct_channel(call.application, person))
 
 
-def _application(call: Context) -> JSON:
-    place = next(iter(call.application.guilds.values()), None)
-    known = call.core.state.users.get(place.owner_id) if place is not None else None
-    owner = known or User(call.application.id[:-1] + "1", "owner", "Owner")
-    return render_application(call.application, owner, len(call.application.guilds))
-
-
-async def application(call: Context) -> Result:
-    return _application(call)
-
-
-async def authorization(call: Context) -> Result:
-    body = _application(call)
-    short = (
-        "id",
-        "name",
-        "icon",
-        "description",
-        "bot_public",
-        "bot_require_code_grant",
-        "verify_key",
-        "flags",
-    )
-    return {
-        "application": {key: body[key] for key in (*short, "flags_new", "type")},
-        "expires": "2099-01-01T00:00:00+00:00",
-        "scopes": ["bot", "applications.commands"],
-        "user": render.user(call.application.user),
-    }
-
-
 ENDPOINTS = (
     Endpoint("GET", "/gateway", gateway, READS, token=False, body=False),
     Endpoint("GET", "/gateway/bot", gateway_bot, READS, body=False),
@@ -107,7 +74,4 @@ ENDPOINTS = (
     Endpoint("GET", "/users/@me/guilds", my_guilds, READS, body=False),
     Endpoint("POST", "/users/@me/channels", direct_messages),
     Endpoint("GET", "/users/{user}", user, READS, body=False),
-    Endpoint("GET", "/oauth2/applications/@me", application, READS, body=False),
-    Endpoint("GET", "/oauth2/@me", authorization, READS, body=False),
-    Endpoint("GET", "/applications/@me", application, READS, body=False),
 )

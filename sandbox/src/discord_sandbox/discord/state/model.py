@@ -211,6 +211,8 @@ class Application:
     creates: dict[str | None, list[float]] = field(default_factory=dict)
     identifies: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
+    endpoint_url: str | None = None  # takes interactions by HTTP in place of the gateway
+    tags: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

@@ -76,6 +76,8 @@ class State:
                 if not application.guilds or guild.name in application.guilds:
                     self.install(built, guild)
             old = former.get(built.id)
+            if old is not None:
+                built.endpoint_url = old.endpoint_url
             if old is not None and keep_commands:
                 built.commands, built.by_name, built.token = old.commands, old.by_name, old.token
             self.by_token[built.token] = built

@@ -1,0 +1,1 @@
+"""Interactions by HTTP: signed requests to an address of the application."""
