@@ -15,6 +15,7 @@ from discord_sandbox.discord.rest import (
     applications,
     channels,
     commands,
+    empty,
     interactions,
     messages,
     overwrites,
@@ -51,6 +52,7 @@ ENDPOINTS = (
     *interactions.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *commands.ENDPOINTS,
+    *empty.ENDPOINTS,
 )
 
 

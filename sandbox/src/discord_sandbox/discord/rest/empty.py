@@ -1,0 +1,114 @@
+"""Lists of what the sandbox does not have: empty, for those who may read them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.rest.context import Context, Result
+from discord_sandbox.discord.rest.endpoint import Endpoint, Handler
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.traffic.rate_limits import READS
+
+AUDIT_LOG = (
+    "audit_log_entries",
+    "users",
+    "integrations",
+    "webhooks",
+    "guild_scheduled_events",
+    "threads",
+    "application_commands",
+    "auto_moderation_rules",
+)
+LISTS: Mapping[str, int] = {  # and the permission that reading one needs
+    "emojis": 0,
+    "stickers": 0,
+    "scheduled-events": 0,
+    "invites": perms.MANAGE_GUILD,
+    "integrations": perms.MANAGE_GUILD,
+    "templates": perms.MANAGE_GUILD,
+    "auto-moderation/rules": perms.MANAGE_GUILD,
+}
+UNKNOWN = {
+    "emojis/{emoji}": 10014,
+    "stickers/{sticker}": 10060,
+    "scheduled-events/{event}": 10070,
+}
+
+
+def _of_guild(permission: int) -> Handler:
+    async def listed(call: Context) -> Result:
+        call.managed_guild(*([permission] if permission else []))
+        return []
+
+    return listed
+
+
+def _unknown(code: int) -> Handler:
+    async def missing(call: Context) -> Result:
+        call.guild()
+        raise DiscordError(code)
+
+    return missing
+
+
+def _of_application(empty: Callable[[], Any]) -> Handler:
+    async def listed(call: Context) -> Result:
+        call.own_application()
+        query = call.query()
+        query.limit(100, 100)
+        query.check()
+        found: Result = empty()
+        return found
+
+    return listed
+
+
+async def audit_log(call: Context) -> Result:
+    """No entries: who changed what is in the sandbox's own log of calls."""
+    call.managed_guild(perms.VIEW_AUDIT_LOG)
+    query = call.query()
+    query.limit(50, 100)
+    for key in ("user_id", "target_id", "before", "after"):
+        query.snowflake(key)
+    query.number("action_type", 0, 2**31 - 1)
+    query.check()
+    return {key: [] for key in AUDIT_LOG}
+
+
+async def sounds(call: Context) -> Result:
+    call.guild()
+    return {"items": []}
+
+
+async def channel_invites(call: Context) -> Result:
+    call.guild_channel(perms.MANAGE_CHANNELS)
+    return []
+
+
+async def sticker_packs(call: Context) -> Result:
+    return {"sticker_packs": []}
+
+
+async def default_sounds(call: Context) -> Result:
+    return []
+
+
+G, A = "/guilds/{guild}", "/applications/{application}"
+ENDPOINTS = (
+    *(
+        Endpoint("GET", f"{G}/{path}", _of_guild(needs), READS, "guild", body=False)
+        for path, needs in LISTS.items()
+    ),
+    *(
+        Endpoint("GET", f"{G}/{path}", _unknown(code), READS, "guild", body=False)
+        for path, code in UNKNOWN.items()
+    ),
+    Endpoint("GET", f"{G}/audit-logs", audit_log, READS, "guild", body=False),
+    Endpoint("GET", f"{G}/soundboard-sounds", sounds, READS, "guild", body=False),
+    Endpoint("GET", "/channels/{channel}/invites", channel_invites, READS, "channel", body=False),
+    Endpoint("GET", f"{A}/entitlements", _of_application(list), READS, body=False),
+    Endpoint("GET", f"{A}/emojis", _of_application(lambda: {"items": []}), READS, body=False),
+    Endpoint("GET", f"{A}/role-connections/metadata", _of_application(list), READS, body=False),
+    Endpoint("GET", "/sticker-packs", sticker_packs, READS, body=False),
+    Endpoint("GET", "/soundboard-default-sounds", default_sounds, READS, body=False),
+)

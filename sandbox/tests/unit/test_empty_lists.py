@@ -1,0 +1,49 @@
+"""Lists of what the sandbox does not have, for bots that read them when they start."""
+
+import pytest
+
+from discord_sandbox.discord.rest.empty import LISTS
+from support.client import Client
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_servers_lists_are_empty_for_those_who_may_read_them(client: Client, path: str) -> None:
+    there = f"/guilds/{client.sandbox.guild_id()}/{path}"
+    if LISTS[path]:
+        assert (await client.rest("GET", there)).code == 50013
+        await client.grant("MANAGE_GUILD")
+    assert (await client.rest("GET", there)).body == []
+    assert (await client.rest("GET", f"/guilds/1/{path}")).code == 10004
+
+
+async def test_the_audit_log_has_no_entries(client: Client) -> None:
+    path = f"/guilds/{client.sandbox.guild_id()}/audit-logs"
+    assert (await client.rest("GET", path)).code == 50013
+    await client.grant("VIEW_AUDIT_LOG")
+    assert (await client.rest("GET", f"{path}?limit=100&action_type=24")).body["audit_log_entries"] == []
+    for query in ("limit=101", "limit=0", "before=abc", "user_id=x", "action_type=y"):
+        assert (await client.rest("GET", f"{path}?{query}")).code == 50035
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("emojis/1", 10014), ("stickers/1", 10060), ("scheduled-events/1", 10070)],
+)
+async def test_one_of_none_is_unknown(client: Client, path: str, code: int) -> None:
+    assert (await client.rest("GET", f"/guilds/{client.sandbox.guild_id()}/{path}")).code == code
+
+
+async def test_other_lists_are_empty_too(client: Client) -> None:
+    own, guild = f"/applications/{client.sandbox.application_id()}", f"/guilds/{client.sandbox.guild_id()}"
+    assert (await client.rest("GET", f"{own}/entitlements?limit=100")).body == []
+    assert (await client.rest("GET", f"{own}/entitlements?limit=101")).code == 50035
+    assert (await client.rest("GET", f"{own}/emojis")).body == {"items": []}
+    assert (await client.rest("GET", f"{own}/role-connections/metadata")).body == []
+    assert (await client.rest("GET", "/applications/1/entitlements")).code == 20012
+    assert (await client.rest("GET", f"{guild}/soundboard-sounds")).body == {"items": []}
+    assert (await client.rest("GET", "/soundboard-default-sounds")).body == []
+    assert (await client.rest("GET", "/sticker-packs")).body == {"sticker_packs": []}
+    invites = f"/channels/{client.sandbox.channel_id('general')}/invites"
+    assert (await client.rest("GET", invites)).code == 50013
+    await client.grant("MANAGE_CHANNELS")
+    assert (await client.rest("GET", invites)).body == []
