@@ -30,7 +30,7 @@ WITHOUT = {
     "PATCH /applications/{application_id}": _OTHER_SETTINGS,
     "PATCH /channels/{channel_id}": _OTHER_CHANNELS,
     "PATCH /channels/{channel_id}/messages/{message_id}": "sticker_ids",
-    "POST /channels/{channel_id}/messages": "poll sticker_ids shared_client_theme",
+    "POST /channels/{channel_id}/messages": "sticker_ids shared_client_theme",
     "PATCH /guilds/{guild_id}/members/@me": "avatar banner bio",
     "PATCH /guilds/{guild_id}/members/{user_id}": "channel_id deaf mute",
     "POST /guilds/{guild_id}/roles": "icon",
@@ -40,8 +40,8 @@ WITHOUT = {
     "POST /channels/{channel_id}/webhooks": "avatar",
     "PATCH /webhooks/{webhook_id}": "avatar",
     "PATCH /webhooks/{webhook_id}/{webhook_token}": "avatar",
-    "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}": "poll with_components",
-    "POST /webhooks/{webhook_id}/{webhook_token}": "avatar_url poll",
+    "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}": "with_components",
+    "POST /webhooks/{webhook_id}/{webhook_token}": "avatar_url",
 }
 # What else is missing, as a sentence.
 BESIDES = {

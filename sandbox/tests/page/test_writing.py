@@ -97,3 +97,21 @@ async def test_a_forum_lists_its_posts_and_takes_new_ones(open_tab: Open, stage:
     await expect(side.locator("li.message")).to_contain_text("With potatoes")
     await expect(posts.get_by_role("link")).to_have_text(["Leek soup", "Sourdough · bread"])
     await stage.call("DELETE", f"channels/{made['id']}")
+
+
+async def test_polls_are_voted_on_and_forwards_are_marked(open_tab: Open, stage: Stage) -> None:
+    poll = {"question": "Dinner?", "answers": ["Soup", "Bread"]}
+    said = await stage.call("POST", "messages", user="ben", channel="news", poll=poll)
+    await stage.call("POST", "votes", user="kim", message=said["id"], answers=["Soup"])
+    tab = await open_tab("workshop/news")
+    shown = tab.page.locator(f"#main-view li[data-id='{said['id']}'] .poll")
+    await expect(shown.get_by_role("button")).to_have_text(["Soup1 · 100%", "Bread0 · 0%"])
+    await shown.get_by_role("button", name="Bread").click()
+    await expect(shown.get_by_role("button")).to_have_text(["Soup1 · 50%", "Bread1 · 50%"])
+    await expect(shown.get_by_role("button", name="Bread")).to_have_attribute("aria-pressed", "true")
+    await shown.get_by_role("button", name="Bread").click()
+    await expect(shown.get_by_role("button", name="Bread")).to_have_attribute("aria-pressed", "false")
+    plain = await stage.say("ben", "general", "soup is ready")
+    await stage.call("POST", "messages", user="ben", channel="news", forward=plain["id"])
+    await expect(tab.rows.last.locator(".forwarded")).to_contain_text("soup is ready")
+    await expect(tab.rows.last.locator(".context")).to_have_count(0)

@@ -307,17 +307,6 @@ async def test_a_reply_needs_its_message(client: Client) -> None:
     assert (await client.send({"content": "re", "message_reference": lenient})).status == 200
 
 
-async def test_a_forward_is_refused_by_name(client: Client) -> None:
-    message = (await client.send({"content": "card"})).body
-    reference = {"type": 1, "message_id": message["id"], "channel_id": message["channel_id"]}
-    refused = await client.send({"message_reference": reference})
-    error = refused.body["errors"]["message_reference"]["type"]["_errors"][0]
-    assert (refused.code, error["message"]) == (50035, "The sandbox does not model forwards.")
-    elsewhere = {"message_id": message["id"], "channel_id": client.sandbox.channel_id("news")}
-    assert (await client.send({"content": "re", "message_reference": elsewhere})).code == 50035
-    assert (await client.send({"content": "re", "message_reference": {"message_id": "no"}})).code == 50035
-
-
 async def test_pins_reactions_bulk_deletes_and_typing(client: Client) -> None:
     ids = [(await client.send({"content": str(i)})).body["id"] for i in range(3)]
     await deny(client, "MANAGE_MESSAGES", value=True)

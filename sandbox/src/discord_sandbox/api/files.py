@@ -6,7 +6,7 @@ from typing import Any
 
 from discord_sandbox.api.errors import ApiError, invalid
 from discord_sandbox.discord.rest.uploads import FILE_LIMIT, attachment
-from discord_sandbox.discord.state.model import Attachment
+from discord_sandbox.discord.state.attachment import Attachment
 
 MOST = 10
 

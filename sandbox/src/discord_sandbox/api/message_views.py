@@ -7,6 +7,7 @@ from typing import Any
 
 from discord_sandbox.api import text
 from discord_sandbox.discord.core import Core
+from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.model import (
     COMMAND,
     EPHEMERAL,
@@ -14,12 +15,12 @@ from discord_sandbox.discord.state.model import (
     LOADING,
     MESSAGE_COMMAND,
     USER_COMMAND,
-    Attachment,
     Interaction,
     Member,
     Message,
     User,
 )
+from discord_sandbox.discord.state.poll import Poll
 
 INTERACTION_TYPES = {2: "command", 4: "autocomplete", 5: "modal"}
 _USER, _ROLE, _CHANNEL = re.compile(r"<@!?(\d+)>"), re.compile(r"<@&(\d+)>"), re.compile(r"<#(\d+)>")
@@ -123,6 +124,8 @@ class MessageViews:
             "pinned": it.pinned,
             "deleted": it.deleted,
             "webhook_id": it.webhook_id,
+            "forwarded": text.forwarded(state, it),
+            "poll": self._poll(it.poll) if it.poll is not None else None,
             "interaction": {
                 "id": asked.id,
                 "type": self._kind(asked),
@@ -142,6 +145,25 @@ class MessageViews:
                 for key, who in it.reactions.items()
             ],
             "mentions": self._mentions(it),
+        }
+
+    def _poll(self, it: Poll) -> JSON:
+        users = self._core.state.users
+        return {
+            "question": it.question,
+            "multiple": it.multiple,
+            "expires": time(it.expires),
+            "finalized": it.finalized,
+            "answers": [
+                {
+                    "id": one.id,
+                    "text": one.text,
+                    "emoji": one.emoji,
+                    "count": it.count(one.id),
+                    "users": [users[who].name for who in it.votes.get(one.id, [])],
+                }
+                for one in it.answers
+            ],
         }
 
     def _kind(self, it: Interaction) -> str:

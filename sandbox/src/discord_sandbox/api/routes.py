@@ -59,6 +59,7 @@ ACTS = (
     Route("POST", "/selects", components.selects, "choose in a select", requests.SELECTS, answers.BEGUN),
     Route("POST", "/modals", components.modals, "submit a modal", requests.MODALS, answers.BEGUN),
     Route("POST", "/messages", writing.create, "write a message", requests.WRITE, _MESSAGE, 201),
+    Route("POST", "/votes", writing.vote, "vote in a poll", requests.VOTE, _MESSAGE),
     Route("PATCH", "/messages/{id}", writing.edit, "change what one wrote", requests.EDIT, _MESSAGE),
     Route("DELETE", "/messages/{id}", writing.delete, "delete a message", requests.DELETE, _MESSAGE),
     Route("POST", "/threads", threads.start, "start a thread", requests.THREAD, _CHANNEL, 201),

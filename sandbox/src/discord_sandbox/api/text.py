@@ -50,9 +50,18 @@ def _named(state: State, match: re.Match[str]) -> str | None:
     return emoji or (f"/{command}" if command is not None else None)
 
 
+def forwarded(state: State, message: Message) -> str | None:
+    """The content of the message that this one forwards, None if it is no forward."""
+    if not message.snapshots:
+        return None
+    return readable(state, str(message.snapshots[0]["message"]["content"]))
+
+
 def visible(state: State, message: Message) -> str:
-    """All text of the message: content, embeds and components, without button labels."""
-    parts = [message.content]
+    """All text of the message: content, embeds, components, a poll and what it forwards, without button labels."""
+    parts = [message.content, forwarded(state, message) or ""]
+    if message.poll is not None:
+        parts += [message.poll.question, *(one.text for one in message.poll.answers)]
     for embed in message.embeds:
         parts += [
             embed.get("author", {}).get("name", ""),

@@ -11,6 +11,7 @@ from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.actions.forum_posts import ForumPosts
 from discord_sandbox.discord.actions.interactions import Interactions
 from discord_sandbox.discord.actions.members import Members
+from discord_sandbox.discord.actions.polls import Polls
 from discord_sandbox.discord.actions.posts import Posts
 from discord_sandbox.discord.actions.reactions import Reactions
 from discord_sandbox.discord.actions.responses import Responses
@@ -47,6 +48,7 @@ class Core:
         self.forum_posts = ForumPosts(self.threads, self.posts)
         self.channels = Channels(self.state, self.broadcast, self.threads)
         self.members = Members(self.state, clock, self.broadcast, self.threads)
+        self.polls = Polls(self.state, clock, self.broadcast)
         self.roles = Roles(self.state, self.broadcast)
         self.webhooks = Webhooks(self.state, self.broadcast, self.posts)
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)

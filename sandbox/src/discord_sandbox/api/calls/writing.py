@@ -4,13 +4,22 @@ from typing import Any
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.people import not_timed_out, present, reader
-from discord_sandbox.api.errors import ApiError, invalid
+from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.files import read_files
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.actions.posts import Origin
 from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.state import permissions as perms
-from discord_sandbox.discord.state.model import DEFAULT, JSON, REPLY, Channel, Member, Message
+from discord_sandbox.discord.state.model import (
+    CHAT_INPUT,
+    CONTEXT_MENU,
+    DEFAULT,
+    JSON,
+    REPLY,
+    Channel,
+    Member,
+    Message,
+)
 
 
 async def create(call: ApiCall) -> JSON:
@@ -22,13 +31,65 @@ async def create(call: ApiCall) -> JSON:
         raise ApiError(
             403, "missing_permissions", f"{member.user.name} may not attach files in #{channel.name}."
         )
-    body: JSON = {"content": "" if files and not call.get("content") else call.text("content")}
+    if call.body.get("forward") is not None:
+        return _forward(call, member, channel)
+    poll = _poll(call.body.get("poll"))
+    if poll is not None and not allowed & perms.SEND_POLLS:
+        raise ApiError(
+            403, "missing_permissions", f"{member.user.name} may not post polls in #{channel.name}."
+        )
+    body: JSON = {"content": "" if (files or poll) and not call.get("content") else call.text("content")}
+    if poll is not None:
+        body["poll"] = poll
     reference = _answered(call, channel, member)
     if reference is not None and call.body.get("mention") is False:
         body["allowed_mentions"] = {"parse": ["users", "roles", "everyone"], "replied_user": False}
     origin = Origin(member.user, member, kind=DEFAULT if reference is None else REPLY, reference=reference)
     message = call.core.posts.create(channel, origin, Upload(body, files))
     call.core.threads.spoken_in(channel, member.user)
+    return Views(call.core).message(message)
+
+
+def _poll(given: Any) -> JSON | None:
+    """A poll in Discord's form. Raises 400."""
+    if given is None:
+        return None
+    answers = given.get("answers") if isinstance(given, dict) else None
+    if not isinstance(answers, list):
+        raise invalid('"poll" is {"question", "answers": [text, …], "hours", "multiple"}.')
+    return {
+        "question": {"text": given.get("question")},
+        "answers": [{"poll_media": {"text": one}} for one in answers],
+        "duration": given.get("hours"),
+        "allow_multiselect": given.get("multiple"),
+    }
+
+
+def _forward(call: ApiCall, member: Member, channel: Channel) -> JSON:
+    source, _ = reader(call, call.body["forward"])
+    if source.kind not in (DEFAULT, REPLY, CHAT_INPUT, CONTEXT_MENU) or source.poll is not None:
+        raise ApiError(409, "conflict", "This message cannot be forwarded.")
+    message = call.core.posts.forward(channel, Origin(member.user, member), source, None)
+    call.core.threads.spoken_in(channel, member.user)
+    return Views(call.core).message(message)
+
+
+async def vote(call: ApiCall) -> JSON:
+    """POST votes: the answers of a poll that the person chooses, by text or number; none takes votes back."""
+    message, member = reader(call)
+    poll = message.poll
+    if poll is None:
+        raise ApiError(409, "no_poll", "This message has no poll.")
+    given = call.need("answers")
+    wanted: set[int] = set()
+    for one in given:
+        hit = next((answer.id for answer in poll.answers if str(one) in (answer.text, str(answer.id))), None)
+        if hit is None:
+            raise unknown("answer", one, (answer.text for answer in poll.answers))
+        wanted.add(hit)
+    if len(wanted) > 1 and not poll.multiple:
+        raise ApiError(422, "value_count", "This poll takes one answer.")
+    call.core.polls.vote(message, poll, member.user.id, wanted)
     return Views(call.core).message(message)
 
 

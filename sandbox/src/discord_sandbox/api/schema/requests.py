@@ -99,12 +99,23 @@ _REPLY = {
 WRITE = taking(
     "user channel content",
     "user channel files",
+    "user channel poll",
+    "user channel forward",
     example={"user": "ada", "channel": "general", "content": "hello"},
     **NAMED,
     channel=CHANNEL,
     content=GIVEN,
     files=_FILES,
+    poll=about(OBJECT, "{question, answers, hours, multiple}; answers are texts."),
+    forward=about(GIVEN, "The id of a message to forward."),
     **_REPLY,
+)
+VOTE = taking(
+    "user message answers",
+    example={"user": "ada", "message": "5678", "answers": ["Soup"]},
+    **NAMED,
+    message=MESSAGE,
+    answers=about(many(GIVEN), "Texts or numbers of answers; none takes votes back."),
 )
 EDIT = taking("user content", example={"user": "ada", "content": "hello again"}, **NAMED, content=GIVEN)
 DELETE = taking(**NAMED)

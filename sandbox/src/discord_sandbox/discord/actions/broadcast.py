@@ -5,7 +5,7 @@ from collections.abc import Callable
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.actions.guild_news import GuildNews
 from discord_sandbox.discord.gateway.hub import Gateway
-from discord_sandbox.discord.gateway.sessions import MESSAGES, REACTIONS, TYPING
+from discord_sandbox.discord.gateway.sessions import MESSAGES, POLLS, REACTIONS, TYPING
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.render.messages import interaction as render_interaction
@@ -136,6 +136,20 @@ class Broadcast(GuildNews):
             if member is not None and not channel.is_direct:
                 body["member"] = render.member(member)
         self._gateway.to_guild(channel.guild, event, body, intent=REACTIONS, channel=channel)
+        self.feed.publish("message_update", message)
+
+    def poll_voted(self, message: Message, user_id: str, answer_id: int, *, added: bool) -> None:
+        message.rendered = None
+        channel = message.channel
+        body: JSON = {
+            "user_id": user_id,
+            "channel_id": channel.id,
+            "message_id": message.id,
+            **channel.in_guild,
+            "answer_id": answer_id,
+        }
+        event = "MESSAGE_POLL_VOTE_ADD" if added else "MESSAGE_POLL_VOTE_REMOVE"
+        self._gateway.to_guild(channel.guild, event, body, intent=POLLS, channel=channel)
         self.feed.publish("message_update", message)
 
     def reactions_cleared(self, message: Message, emoji: str | None) -> None:

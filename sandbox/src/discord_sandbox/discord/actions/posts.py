@@ -10,16 +10,17 @@ from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.rules import mentions
 from discord_sandbox.discord.rules import messages as rules
 from discord_sandbox.discord.rules.media import Media
+from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.model import (
     COMPONENTS_V2,
     DEFAULT,
     EPHEMERAL,
+    HAS_SNAPSHOT,
     JSON,
     LOADING,
     REPLY,
     SUPPRESS_NOTIFICATIONS,
-    Attachment,
     Channel,
     Interaction,
     Member,
@@ -29,6 +30,7 @@ from discord_sandbox.discord.state.model import (
 from discord_sandbox.discord.state.store import State
 from discord_sandbox.discord.state.webhook import Webhook
 
+FORWARD = 1  # the type of such a reference
 NONCE_SECONDS = 300.0
 OLD_SECONDS, OLD_EDITS, OLD_WINDOW = 3600.0, 30, 3600.0
 
@@ -107,7 +109,10 @@ class Posts:
             ephemeral_to=origin.ephemeral_to,
             interaction=origin.interaction,
             tts=upload.body.get("tts") is True,
+            poll=draft.poll,
         )
+        if message.poll is not None:
+            message.poll.expires = message.created + message.poll.hours * 3600
         if origin.interaction is not None:
             message.application_id = origin.interaction.application.id
             message.webhook_id = message.application_id
@@ -122,6 +127,24 @@ class Posts:
             self._remember(channel, origin.author, draft.nonce, message)
         if before is not None:
             before()
+        self._broadcast.message_created(message)
+        return message
+
+    def forward(self, channel: Channel, origin: Origin, source: Message, nonce: str | int | None) -> Message:
+        """Post a snapshot of another message."""
+        message = Message(
+            self._state.new_id(), channel, origin.author, DEFAULT, self._clock.now(), flags=HAS_SNAPSHOT
+        )
+        message.application_id = origin.author.id if origin.author.bot else None
+        message.nonce = nonce
+        message.reference = {
+            "type": FORWARD,
+            "channel_id": source.channel.id,
+            "message_id": source.id,
+            **source.channel.in_guild,
+        }
+        message.snapshots = source.snapshots or [{"message": self._render.snapshot(source)}]
+        self._state.add_message(message)
         self._broadcast.message_created(message)
         return message
 

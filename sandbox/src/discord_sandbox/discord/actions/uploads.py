@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 
 from discord_sandbox.discord.errors import Complaints, invalid
 from discord_sandbox.discord.rules.fields import Fields
-from discord_sandbox.discord.state.model import JSON, Attachment, Channel
+from discord_sandbox.discord.state.attachment import Attachment
+from discord_sandbox.discord.state.model import JSON, Channel
 from discord_sandbox.discord.state.store import State
 
 

@@ -1,6 +1,8 @@
 """Messages and interactions in Discord's JSON."""
 
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.polls import poll
+from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.state.model import (
     COMMAND,
@@ -9,13 +11,24 @@ from discord_sandbox.discord.state.model import (
     MESSAGE_COMMAND,
     MODAL_SUBMIT,
     USER_COMMAND,
-    Attachment,
     Interaction,
     Member,
     Message,
 )
 from discord_sandbox.discord.state.store import State
 
+SNAPSHOT = (
+    "type",
+    "content",
+    "mentions",
+    "mention_roles",
+    "attachments",
+    "embeds",
+    "timestamp",
+    "edited_timestamp",
+    "flags",
+    "components",
+)
 GUILD, BOT_DIRECT = 0, 1  # where an interaction takes place
 
 
@@ -75,6 +88,8 @@ class MessageRenderer:
     def seen_by(self, it: Message, user_id: str) -> JSON:
         """As a call, with `me` set on the user's own reactions."""
         body = self(it)
+        if it.poll is not None:
+            body = body | {"poll": poll(it.poll, user_id)}
         if not any(user_id in who for who in it.reactions.values()):
             return body
         return body | {
@@ -83,6 +98,11 @@ class MessageRenderer:
                 for one, who in zip(body["reactions"], it.reactions.values(), strict=True)
             ]
         }
+
+    def snapshot(self, it: Message) -> JSON:
+        """What a forward keeps of the message."""
+        body = self(it)
+        return {key: body[key] for key in SNAPSHOT}
 
     def _render(self, it: Message) -> JSON:
         users = self._state.users
@@ -128,6 +148,10 @@ class MessageRenderer:
                 body["referenced_message"] = self._basic(target) if target is not None else None
         if it.thread is not None:
             body["thread"] = render.channel(it.thread)
+        if it.poll is not None:
+            body["poll"] = poll(it.poll)
+        if it.snapshots:
+            body["message_snapshots"] = it.snapshots
         if it.reactions:
             body["reactions"] = [
                 {

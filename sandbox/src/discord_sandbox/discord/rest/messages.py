@@ -1,14 +1,15 @@
-"""Messages in channels: list, post, edit, delete, pin."""
+"""Messages in channels: list, post, edit, delete."""
 
-from discord_sandbox.discord.actions.posts import Origin
+from discord_sandbox.discord.actions.posts import FORWARD, Origin
 from discord_sandbox.discord.errors import DiscordError, invalid
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rest.query import Query
 from discord_sandbox.discord.state import permissions as perms
-from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.state.model import (
     ANNOUNCEMENT,
+    CHAT_INPUT,
+    CONTEXT_MENU,
     CROSSPOSTED,
     DEFAULT,
     JSON,
@@ -19,7 +20,6 @@ from discord_sandbox.discord.state.model import (
 from discord_sandbox.discord.traffic.rate_limits import DELETES, MESSAGES, READS
 
 TWO_WEEKS = 14 * 86_400.0
-FORWARD = 1  # a type of reference
 REFERENCE = frozenset({"type", "message_id", "channel_id", "guild_id", "fail_if_not_exists", "forward_only"})
 
 
@@ -73,6 +73,8 @@ def _check_send(call: Context, channel: Channel) -> None:
         raise DiscordError(50013)
     if call.upload.files and not call.may(channel, perms.ATTACH_FILES):
         raise DiscordError(50013)
+    if call.body.get("poll") and not call.may(channel, perms.SEND_POLLS):
+        raise DiscordError(50013)
     if call.body.get("embeds") and not call.may(channel, perms.EMBED_LINKS):
         raise DiscordError(50013)
     person = channel.recipient
@@ -83,15 +85,39 @@ def _check_send(call: Context, channel: Channel) -> None:
         raise DiscordError(160005)
 
 
+def _forwarded(call: Context, channel: Channel) -> Message | None:
+    """The message to forward, None if the body forwards none.
+
+    Raises 50035 for one that the bot cannot read, or for a body with more than the reference.
+    """
+    given = call.body.get("message_reference")
+    if not isinstance(given, dict) or given.get("type") != FORWARD:
+        return None
+    body = call.fields()
+    for key in ("content", "embeds", "components", "poll", "attachments"):
+        if call.body.get(key):
+            body.complain(key, "MESSAGE_FORWARD_INVALID", "A forward has nothing but its reference.")
+    place = call.core.state.channels.get(str(given.get("channel_id")))
+    target = place.messages.get(str(given.get("message_id"))) if place is not None else None
+    me = place.guild.members.get(call.application.id) if place is not None else None
+    allowed = call.core.state.permissions(me, place) if me is not None else 0
+    readable = allowed & perms.VIEW_CHANNEL and allowed & perms.READ_MESSAGE_HISTORY
+    if target is None or target.ephemeral_to is not None or not readable:
+        body.complain("message_reference", "MESSAGE_REFERENCE_UNKNOWN_MESSAGE", "Unknown message")
+    elif target.kind not in (DEFAULT, REPLY, CHAT_INPUT, CONTEXT_MENU) or target.poll is not None:
+        body.complain("message_reference", "MESSAGE_FORWARD_INVALID", "This message cannot be forwarded.")
+    body.complaints.check()
+    return target
+
+
 def _reference(call: Context, channel: Channel) -> JSON | None:
     given = call.fields().object("message_reference")
     if given is None:
         return None
     given.known(REFERENCE)
-    kind, number = given.choice("type", (0, FORWARD)), given.snowflake("message_id", required=True)
+    given.choice("type", (0, FORWARD))
+    number = given.snowflake("message_id", required=True)
     place, strict = given.snowflake("channel_id"), given.flag("fail_if_not_exists") is not False
-    if kind == FORWARD:
-        given.complain("type", "UNSUPPORTED", "The sandbox does not model forwards.")
     given.complaints.check()
     target = channel.messages.get(str(number)) if place in (None, int(channel.id)) else None
     if target is None or target.ephemeral_to is not None:
@@ -116,6 +142,12 @@ async def create(call: Context) -> Result:
     repeated = core.posts.recall(channel, author, call.body)
     if repeated is not None:
         return _with_nonce(call, repeated)
+    forwarded = _forwarded(call, channel)
+    if forwarded is not None:
+        given = call.body.get("nonce")
+        nonce = given if isinstance(given, (str, int)) and not isinstance(given, bool) else None
+        origin = Origin(author, call.me(channel.guild))
+        return _with_nonce(call, core.posts.forward(channel, origin, forwarded, nonce))
     reference = _reference(call, channel)
     origin = Origin(
         author,
@@ -188,61 +220,13 @@ async def crosspost(call: Context) -> Result:
     return call.shown(message)
 
 
-async def pins(call: Context) -> Result:
-    channel = call.channel(perms.READ_MESSAGE_HISTORY)
-    found = [channel.messages[one] for one in channel.pins if one in channel.messages]
-    return [call.shown(one) for one in found]
-
-
-async def pinned_items(call: Context) -> Result:
-    channel = call.channel(perms.READ_MESSAGE_HISTORY)
-    query = call.query()
-    limit, before = query.limit(50, 50), query.moment("before")
-    query.check()
-    pinned = [channel.messages[one] for one in channel.pins if one in channel.messages]
-    found = [one for one in pinned if before is None or one.pinned_at < before]
-    items = [{"pinned_at": iso(one.pinned_at), "message": call.shown(one)} for one in found[:limit]]
-    return {"items": items, "has_more": len(found) > limit}
-
-
-async def pin(call: Context) -> Result:
-    return await _pin(call, pinned=True)
-
-
-async def unpin(call: Context) -> Result:
-    return await _pin(call, pinned=False)
-
-
-async def _pin(call: Context, *, pinned: bool) -> Result:
-    channel = call.channel()
-    if not (call.may(channel, perms.PIN_MESSAGES) or call.may(channel, perms.MANAGE_MESSAGES)):
-        raise DiscordError(50013)
-    message = call.message(channel)
-    channel.pins = [one for one in channel.pins if one != message.id]
-    if pinned:
-        if len(channel.pins) >= 50:
-            raise DiscordError(30003)
-        channel.pins.insert(0, message.id)
-        message.pinned_at = call.core.clock.now()
-    message.pinned = pinned
-    call.core.broadcast.message_updated(message)
-    return None
-
-
 M = "/channels/{channel}/messages"
-P = "/channels/{channel}/pins"
 ENDPOINTS = (
     Endpoint("GET", M, listed, READS, "channel", body=False),
     Endpoint("POST", M, create, MESSAGES, "channel"),
     Endpoint("POST", f"{M}/bulk-delete", bulk_delete, DELETES, "channel"),
-    Endpoint("GET", f"{M}/pins", pinned_items, READS, "channel", body=False),
-    Endpoint("PUT", f"{M}/pins/{{message}}", pin, major="channel", body=False),
-    Endpoint("DELETE", f"{M}/pins/{{message}}", unpin, major="channel", body=False),
     Endpoint("GET", f"{M}/{{message}}", get, READS, "channel", body=False),
     Endpoint("PATCH", f"{M}/{{message}}", edit, MESSAGES, "channel"),
     Endpoint("DELETE", f"{M}/{{message}}", delete, DELETES, "channel", body=False),
     Endpoint("POST", f"{M}/{{message}}/crosspost", crosspost, major="channel", body=False),
-    Endpoint("GET", P, pins, READS, "channel", body=False),
-    Endpoint("PUT", f"{P}/{{message}}", pin, major="channel", body=False),
-    Endpoint("DELETE", f"{P}/{{message}}", unpin, major="channel", body=False),
 )

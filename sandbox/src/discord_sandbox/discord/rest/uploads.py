@@ -11,7 +11,7 @@ from aiohttp import BodyPartReader, web
 
 from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.errors import Complaints, DiscordError
-from discord_sandbox.discord.state.model import Attachment
+from discord_sandbox.discord.state.attachment import Attachment
 
 FILE_LIMIT, REQUEST_LIMIT = 10 * 1024 * 1024, 25 * 1024 * 1024
 _FIELD = re.compile(r"^files?\[?(\d*)\]?$")

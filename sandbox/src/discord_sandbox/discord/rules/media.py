@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from discord_sandbox.discord.rules.fields import Fields
-from discord_sandbox.discord.state.model import JSON, Attachment
+from discord_sandbox.discord.state.attachment import Attachment
+from discord_sandbox.discord.state.model import JSON
 
 
 class Media:

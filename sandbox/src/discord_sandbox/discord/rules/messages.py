@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from discord_sandbox.discord.errors import DiscordError
-from discord_sandbox.discord.rules import components, embeds
+from discord_sandbox.discord.rules import components, embeds, polls
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.media import Media
 from discord_sandbox.discord.rules.mentions import Allowed, read_allowed
@@ -15,6 +15,7 @@ from discord_sandbox.discord.state.model import (
     SUPPRESS_EMBEDS,
     SUPPRESS_NOTIFICATIONS,
 )
+from discord_sandbox.discord.state.poll import Poll
 
 COMMON = frozenset(
     {
@@ -46,6 +47,7 @@ class Draft:
     flags: int | None
     allowed: Allowed
     nonce: str | int | None = None
+    poll: Poll | None = None
 
 
 def read(
@@ -68,8 +70,6 @@ def read(
         flags &= flags_allowed | present_flags
     kept = present_flags & COMPONENTS_V2
     v2 = bool((flags or 0) & COMPONENTS_V2 or kept)
-    if body.get("poll") is not None:
-        fields.complain("poll", "UNSUPPORTED", "The sandbox has no polls.")
     draft = Draft(
         fields.text("content", CONTENT)
         if body.get("content") is not None
@@ -79,9 +79,12 @@ def read(
         flags,
         read_allowed(fields),
         _nonce(fields),
+        polls.read(fields) if existing is None else None,
     )
+    if existing is not None and body.get("poll") is not None:
+        raise DiscordError(520003)
     if v2:
-        for key, value in (("content", draft.content), ("embeds", draft.embeds)):
+        for key, value in (("content", draft.content), ("embeds", draft.embeds), ("poll", draft.poll)):
             if value:
                 fields.complain(
                     key,
@@ -120,6 +123,8 @@ def _not_empty(draft: Draft, existing: Draft | None, *, v2: bool, has_files: boo
         if not parts:
             fields.complain("components", "BASE_TYPE_REQUIRED", "This field is required")
             fields.complaints.check()
+        return
+    if draft.poll is not None:
         return
     if not (content and content.strip()) and not shown and not has_files and not parts:
         raise DiscordError(50006)

@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.forum import Forum, Post
 from discord_sandbox.discord.state.permissions import Overwrite
+from discord_sandbox.discord.state.poll import Poll
 
 JSON = dict[str, Any]
 
@@ -14,11 +16,11 @@ TEXT, DIRECT, ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 10, 11,
 THREADS = frozenset({ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD})
 
 DEFAULT, CHANNEL_PIN, THREAD_CREATED, REPLY, CHAT_INPUT, THREAD_STARTER = 0, 6, 18, 19, 20, 21
-CONTEXT_MENU = 23
+CONTEXT_MENU, POLL_RESULT = 23, 46
 
 CROSSPOSTED = 1 << 0
 SUPPRESS_EMBEDS, HAS_THREAD, EPHEMERAL, LOADING = 1 << 2, 1 << 5, 1 << 6, 1 << 7
-SUPPRESS_NOTIFICATIONS, COMPONENTS_V2 = 1 << 12, 1 << 15
+SUPPRESS_NOTIFICATIONS, HAS_SNAPSHOT, COMPONENTS_V2 = 1 << 12, 1 << 14, 1 << 15
 
 PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 1, 2, 3, 4, 5
 SLASH_COMMAND, USER_COMMAND, MESSAGE_COMMAND = 1, 2, 3
@@ -139,18 +141,6 @@ class Channel:
 
 
 @dataclass(slots=True, eq=False)
-class Attachment:
-    id: str
-    filename: str
-    content: bytes
-    content_type: str
-    path: str
-    description: str | None = None
-    width: int | None = None
-    height: int | None = None
-
-
-@dataclass(slots=True, eq=False)
 class Message:
     id: str
     channel: Channel
@@ -180,6 +170,8 @@ class Message:
     tts: bool = False
     position: int | None = None
     reactions: dict[str, list[str]] = field(default_factory=dict)
+    poll: Poll | None = None
+    snapshots: list[JSON] = field(default_factory=list)  # of forwarded messages
     rendered: JSON | None = None
 
 

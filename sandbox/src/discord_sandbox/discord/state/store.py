@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state import seed
+from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.ids import SnowflakeMaker, named_id
 from discord_sandbox.discord.state.model import (
@@ -13,7 +14,6 @@ from discord_sandbox.discord.state.model import (
     HAS_THREAD,
     PRIVATE_THREAD,
     Application,
-    Attachment,
     Channel,
     Guild,
     Interaction,

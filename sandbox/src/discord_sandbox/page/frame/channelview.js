@@ -85,6 +85,7 @@ export class ChannelView {
       react: () => this.react(message, el.dataset.emoji),
       "pick-emoji": () => void pickEmoji(el).then((emoji) => emoji && this.react(message, emoji, true)),
       thread: () => this.openThread(el.dataset.thread),
+      vote: () => this.vote(message, Number(el.dataset.answer)),
       apps: () => this.useApp(el, message),
       copy: () => navigator.clipboard?.writeText(message.id).then(() => toast({ title: "Copied", text: `Message ID ${message.id}` })).catch(() => {}),
       reply: () => this.composer.reply(message),
@@ -107,6 +108,15 @@ export class ChannelView {
     if (mine && add) return;
     const call = mine ? api.unreact : api.react;
     call({ user, message: message.id, emoji }).catch((error) => toast({ title: "Reaction not changed", text: error instanceof ApiError ? error.sentence : String(error) }));
+  }
+
+  /** Chooses an answer, or takes the vote back. */
+  vote(message, answer) {
+    const user = this.app.store.acting;
+    const mine = message.poll.answers.filter((a) => a.users.includes(user)).map((a) => a.id);
+    const others = message.poll.multiple ? mine.filter((id) => id !== answer) : [];
+    const answers = (mine.includes(answer) ? others : [...others, answer]).map(String);
+    api.vote({ user, message: message.id, answers }).catch((error) => toast({ title: "Not voted", text: error instanceof ApiError ? error.sentence : String(error) }));
   }
 
   /** Lets the acting person choose a command on the message or on its author. */

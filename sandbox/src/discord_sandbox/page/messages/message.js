@@ -7,6 +7,7 @@ import { avatar, icon } from "../base/icons.js";
 import { inline, plainLine } from "../text/inline.js";
 import { markdown } from "../text/markdown.js";
 import { attachments } from "./media.js";
+import { poll } from "./poll.js";
 import { namesFor } from "../state/names.js";
 import { clock, full, messageTime } from "../base/time.js";
 
@@ -77,7 +78,8 @@ function context(message, { store }) {
     );
   }
   const shows = message.type === REPLY || message.type === THREAD_STARTER || (message.reference && !asked);
-  return message.reference?.message_id && shows ? replied(message.reference, store) : null;
+  const forward = message.forwarded !== null && message.forwarded !== undefined;
+  return message.reference?.message_id && shows && !forward ? replied(message.reference, store) : null;
 }
 
 function replied(reference, store) {
@@ -108,6 +110,8 @@ function body(message, view) {
   const edited = message.edited ? h("span", { class: "edited", title: full(message.edited) }, "(edited)") : null;
   return [
     message.content ? h("div", { class: `markup text${onlyEmoji(message.content) ? " jumbo" : ""}` }, markdown(message.content, names), edited) : null,
+    message.forwarded === null || message.forwarded === undefined ? null : h("blockquote", { class: "forwarded" }, h("small", null, icon("arrow", 12), " Forwarded"), h("div", { class: "markup text" }, markdown(message.forwarded, names))),
+    message.poll ? poll(message.poll, store.acting) : null,
     attachments(message),
     message.embeds.map((e) => embed(e, names)),
     message.components.length ? h("div", { class: "components" }, components(message.components, controls)) : null,

@@ -45,6 +45,7 @@ export const api = {
   messages: (channel, as, before, limit = 50) => call("GET", `channels/${channel}/messages?${query({ as, before, limit })}`),
   message: (id, as) => call("GET", `messages/${id}?${query({ as })}`),
   edit: (id, body) => call("PATCH", `messages/${id}`, body),
+  vote: (body) => call("POST", "votes", body),
   startThread: (body) => call("POST", "threads", body),
   say: (body) => call("POST", "messages", body),
   command: (body) => call("POST", "commands", body),

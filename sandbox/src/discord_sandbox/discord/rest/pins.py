@@ -1,0 +1,61 @@
+"""Pinned messages of channels."""
+
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.rest.context import Context, Result
+from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.clock import iso
+from discord_sandbox.discord.traffic.rate_limits import READS
+
+
+async def pins(call: Context) -> Result:
+    channel = call.channel(perms.READ_MESSAGE_HISTORY)
+    found = [channel.messages[one] for one in channel.pins if one in channel.messages]
+    return [call.shown(one) for one in found]
+
+
+async def pinned_items(call: Context) -> Result:
+    channel = call.channel(perms.READ_MESSAGE_HISTORY)
+    query = call.query()
+    limit, before = query.limit(50, 50), query.moment("before")
+    query.check()
+    pinned = [channel.messages[one] for one in channel.pins if one in channel.messages]
+    found = [one for one in pinned if before is None or one.pinned_at < before]
+    items = [{"pinned_at": iso(one.pinned_at), "message": call.shown(one)} for one in found[:limit]]
+    return {"items": items, "has_more": len(found) > limit}
+
+
+async def pin(call: Context) -> Result:
+    return await _pin(call, pinned=True)
+
+
+async def unpin(call: Context) -> Result:
+    return await _pin(call, pinned=False)
+
+
+async def _pin(call: Context, *, pinned: bool) -> Result:
+    channel = call.channel()
+    if not (call.may(channel, perms.PIN_MESSAGES) or call.may(channel, perms.MANAGE_MESSAGES)):
+        raise DiscordError(50013)
+    message = call.message(channel)
+    channel.pins = [one for one in channel.pins if one != message.id]
+    if pinned:
+        if len(channel.pins) >= 50:
+            raise DiscordError(30003)
+        channel.pins.insert(0, message.id)
+        message.pinned_at = call.core.clock.now()
+    message.pinned = pinned
+    call.core.broadcast.message_updated(message)
+    return None
+
+
+M = "/channels/{channel}/messages"
+P = "/channels/{channel}/pins"
+ENDPOINTS = (
+    Endpoint("GET", f"{M}/pins", pinned_items, READS, "channel", body=False),
+    Endpoint("PUT", f"{M}/pins/{{message}}", pin, major="channel", body=False),
+    Endpoint("DELETE", f"{M}/pins/{{message}}", unpin, major="channel", body=False),
+    Endpoint("GET", P, pins, READS, "channel", body=False),
+    Endpoint("PUT", f"{P}/{{message}}", pin, major="channel", body=False),
+    Endpoint("DELETE", f"{P}/{{message}}", unpin, major="channel", body=False),
+)
