@@ -55,9 +55,11 @@ async def reactions(run: Run) -> None:
 
 async def members(run: Run) -> None:
     """Roles are given and taken, all members listed, and others' changes heard."""
-    for said in ("gave helper to ben, one of 8", "took helper from ben, one of 8"):
+    state = await run.api("GET", "state")
+    everyone = len(state["people"]) + len(state["applications"])
+    for did in ("gave helper to", "took helper from"):
         shown = await run.command("members", "member", who="ben", role="helper")
-        assert shown["message"]["text"] == said, shown["message"]["text"]
+        assert shown["message"]["text"] == f"{did} ben, one of {everyone}"
     await run.api("PATCH", "people/kim", {"roles": ["helper", "member"]})
     await run.message("members", "kim: helper, member")
 
