@@ -26,6 +26,7 @@ const COMMANDS = [
   { name: 'Greet', type: ApplicationCommandType.User },
   { name: 'Quote', type: ApplicationCommandType.Message },
   slash('ping'),
+  slash('upload', [option(Option.Attachment, 'file')]),
   slash('echo', [
     option(Option.String, 'text'), option(Option.Integer, 'count'), option(Option.Boolean, 'loud'), option(Option.Number, 'ratio'),
     option(Option.User, 'who'), option(Option.Channel, 'where'), option(Option.Role, 'role'),
@@ -108,6 +109,10 @@ const commands = {
   },
   Greet: (interaction) => interaction.reply(`hello ${interaction.targetUser.username}`),
   Quote: (interaction) => interaction.reply(`quoted: ${interaction.targetMessage.content}`),
+  async upload(interaction) {
+    const { name, url } = interaction.options.getAttachment('file');
+    await interaction.reply(`${name}: ${await (await fetch(url)).text()}`);
+  },
   find: (interaction) => interaction.reply(`found ${interaction.options.getString('dish')}`),
   async member(interaction) {
     const role = interaction.options.getRole('role');

@@ -174,6 +174,13 @@ async def quote(interaction: discord.Interaction, message: discord.Message) -> N
 
 
 @bot.tree.command()
+async def upload(interaction: discord.Interaction, file: discord.Attachment) -> None:
+    """Read a file."""
+    text = (await file.read()).decode()
+    await interaction.response.send_message(f"{file.filename}: {text}")
+
+
+@bot.tree.command()
 async def member(interaction: discord.Interaction, who: discord.Member, role: discord.Role) -> None:
     """Give a role, or take it."""
     who = await interaction.guild.fetch_member(who.id)

@@ -173,6 +173,12 @@ async def quote(inter: disnake.MessageCommandInteraction) -> None:
     await inter.response.send_message(f"quoted: {inter.target.content}")
 
 
+@bot.slash_command(description="Read a file.")
+async def upload(inter: disnake.ApplicationCommandInteraction, file: disnake.Attachment) -> None:
+    text = (await file.read()).decode()
+    await inter.response.send_message(f"{file.filename}: {text}")
+
+
 @bot.slash_command(description="Give a role, or take it.")
 async def member(
     inter: disnake.ApplicationCommandInteraction, who: disnake.Member, role: disnake.Role

@@ -47,6 +47,7 @@ def commands() -> list[hikari.api.CommandBuilder]:
         bot.rest.context_menu_command_builder(hikari.CommandType.USER, "Greet"),
         bot.rest.context_menu_command_builder(hikari.CommandType.MESSAGE, "Quote"),
         slash("ping"),
+        slash("upload", option(Type.ATTACHMENT, "file")),
         slash("echo", *(option(kind, name) for kind, name in zip(kinds, names, strict=True))),
         slash("settings", show, limit),
         slash("find", option(Type.STRING, "dish", autocomplete=True)),
@@ -76,6 +77,9 @@ async def on_command(event: hikari.CommandInteractionCreateEvent) -> None:
         text = f"hello {it.resolved.users[it.target_id].username}"
     elif it.command_name == "Quote":
         text = f"quoted: {it.resolved.messages[it.target_id].content}"
+    elif it.command_name == "upload":
+        file = it.resolved.attachments[values["file"]]
+        text = f"{file.filename}: {(await file.read()).decode()}"
     elif it.command_name == "find":
         text = f"found {values['dish']}"
     elif it.command_name == "member":

@@ -4,6 +4,7 @@ import io
 import json
 import os
 
+import aiohttp
 import interactions
 import interactions as it
 from words import WORDS
@@ -81,6 +82,12 @@ async def find(ctx: it.SlashContext, dish: str) -> None:
 @find.autocomplete("dish")
 async def dishes(ctx: it.AutocompleteContext) -> None:
     await ctx.send(choices=[one for one in DISHES if one.startswith(ctx.input_text)])
+
+
+@it.slash_command("upload", description="Read a file.", options=[option(Type.ATTACHMENT, "file")])
+async def upload(ctx: it.SlashContext, file: it.Attachment) -> None:
+    async with aiohttp.ClientSession() as http, http.get(file.url) as got:
+        await ctx.send(f"{file.filename}: {await got.text()}")
 
 
 @it.user_context_menu("Greet")

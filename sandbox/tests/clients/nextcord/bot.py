@@ -171,6 +171,12 @@ async def quote(interaction: nextcord.Interaction, message: nextcord.Message) ->
     await interaction.send(f"quoted: {message.content}")
 
 
+@bot.slash_command(description="Read a file.")
+async def upload(interaction: nextcord.Interaction, file: nextcord.Attachment) -> None:
+    text = (await file.read()).decode()
+    await interaction.send(f"{file.filename}: {text}")
+
+
 @bot.slash_command(description="Give a role, or take it.")
 async def member(interaction: nextcord.Interaction, who: nextcord.Member, role: nextcord.Role) -> None:
     who = await interaction.guild.fetch_member(who.id)

@@ -168,6 +168,12 @@ async def quote(ctx: discord.ApplicationContext, message: discord.Message) -> No
     await ctx.respond(f"quoted: {message.content}")
 
 
+@bot.slash_command(description="Read a file.")
+async def upload(ctx: discord.ApplicationContext, file: discord.Attachment) -> None:
+    text = (await file.read()).decode()
+    await ctx.respond(f"{file.filename}: {text}")
+
+
 @bot.slash_command(description="Give a role, or take it.")
 async def member(ctx: discord.ApplicationContext, who: discord.Member, role: discord.Role) -> None:
     who = await ctx.guild.fetch_member(who.id)

@@ -5,7 +5,7 @@ from typing import Any
 from support.clients.run import JSON, Run
 from support.clients.script.ability import Ability
 
-COMMANDS = {"Greet", "Quote", "echo", "find", "member", "overwrite", "ping", "settings", "show"}
+COMMANDS = {"Greet", "Quote", "echo", "find", "member", "overwrite", "ping", "settings", "show", "upload"}
 LAYOUT = 1 << 15
 
 
@@ -134,10 +134,12 @@ async def follow_ups(run: Run) -> None:
 
 
 async def files(run: Run) -> None:
-    """A file in an answer; two in a message; an edit that keeps one of them."""
+    """A file in an answer, and in an option; two in a message; an edit that keeps one of them."""
     shown = (await run.show("files", "files"))["message"]
     assert [one["filename"] for one in shown["attachments"]] == ["menu.txt"]
     assert await run.cdn(shown["attachments"][0]["url"]) == b"soup"
+    read = await run.command("files", "upload", file={"filename": "order.txt", "text": "tea"})
+    assert read["message"]["text"] == "order.txt: tea"
 
     async def kept() -> JSON | None:
         listed = [one for one in await run.messages("files") if one["content"] == "kept one"]
