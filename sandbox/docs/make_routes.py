@@ -45,6 +45,9 @@ WITHOUT = {
 }
 # What else is missing, as a sentence.
 BESIDES = {
+    "PUT /applications/{application_id}/guilds/{guild_id}/commands/{command_id}/permissions": (
+        "Refused to bots, as on Discord; the JSON API sets them."
+    ),
     "POST /channels/{channel_id}/messages/{message_id}/crosspost": "No channel follows another.",
 }
 

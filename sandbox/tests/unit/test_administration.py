@@ -130,3 +130,17 @@ async def test_everything_that_happens_is_an_event(client: Client) -> None:
     assert seen["typing"] == {"channel_id": message["channel_id"], "user": "robot"}
     assert seen["interaction_update"]["interaction"]["state"] == "answered"
     assert seen["thread_delete"] == {"id": message["id"], "parent_id": message["channel_id"]}
+
+
+async def test_bots_read_permissions_of_commands_and_people_set_them(client: Client) -> None:
+    app, guild = client.sandbox.application_id(), client.sandbox.guild_id()
+    (command,) = client.sandbox.core.state.applications[app].commands
+    there = f"/applications/{app}/guilds/{guild}/commands/{command}/permissions"
+    wanted = {"permissions": [{"id": client.sandbox.role_id("helper"), "type": 1, "permission": False}]}
+    assert (await client.rest("GET", there)).code == 10066
+    assert (await client.rest("PUT", there, wanted)).code == 20001
+    assert (await client.rest("PUT", there.replace(command, "1"), wanted)).code == 10063
+    assert (await client.api("PUT", "applications/robot/commands/ping/permissions", wanted)).status == 200
+    assert (await client.rest("GET", there)).body["permissions"] == wanted["permissions"]
+    refused = await client.api("POST", "commands", {"user": "kim", "channel": "general", "command": "ping"})
+    assert (refused.status, refused.body["error"]["code"]) == (403, "missing_permissions")

@@ -22,6 +22,7 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     10066: (404, "Unknown application command permissions"),
     10070: (404, "Unknown Guild Scheduled Event"),
     10087: (404, "Unknown tag"),
+    20001: (403, "Bots cannot use this endpoint"),
     20012: (403, "You are not authorized to perform this action on this application"),
     30003: (400, "Maximum number of pins reached for the channel (50)"),
     30005: (400, "Maximum number of guild roles reached (250)"),

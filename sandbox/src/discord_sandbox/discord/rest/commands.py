@@ -78,12 +78,25 @@ async def all_permissions(call: Context) -> Result:
 
 async def permissions(call: Context) -> Result:
     application, guild = _scope(call)
-    command = application.commands.get(call.params["command"])
-    if command is None:
-        raise DiscordError(10063)
+    command = _found_anywhere(call)
     if not command.permissions:
         raise DiscordError(10066)
     return _permissions(application, guild or "", command)
+
+
+def _found_anywhere(call: Context) -> Command:
+    """The command in the path, of the guild or global. Raises 10063."""
+    application, _ = _scope(call)
+    command = application.commands.get(call.params["command"])
+    if command is None:
+        raise DiscordError(10063)
+    return command
+
+
+async def set_permissions(call: Context) -> Result:
+    """Only a person's own token may: administrators set them, here through the JSON API."""
+    _found_anywhere(call)
+    raise DiscordError(20001)
 
 
 def _both(path: str, method: str, handler: object) -> list[Endpoint]:
@@ -100,6 +113,7 @@ G = "/applications/{application}/guilds/{guild}/commands"
 ENDPOINTS = (
     Endpoint("GET", f"{G}/permissions", all_permissions, READS, "guild", body=False),
     Endpoint("GET", f"{G}/{{command}}/permissions", permissions, READS, "guild", body=False),
+    Endpoint("PUT", f"{G}/{{command}}/permissions", set_permissions, COMMANDS, "guild"),
     *_both("", "GET", listed),
     *_both("", "POST", create),
     *_both("", "PUT", overwrite),
