@@ -178,3 +178,12 @@ async def test_every_field_may_hold_anything(client: Client) -> None:
                 assert status < 500, (kind, key, odd)
                 if kind == "fault":
                     await client.api("DELETE", "faults")
+
+
+async def test_a_list_is_no_body_for_a_route_that_takes_an_object(client: Client) -> None:
+    channel = client.sandbox.channel_id("general")
+    for method, path in (("POST", f"/channels/{channel}/messages"), ("PATCH", f"/channels/{channel}")):
+        assert (await client.rest(method, path, [])).status in (400, 403)
+    app = client.sandbox.application_id()
+    refused = await client.rest("POST", f"/applications/{app}/commands", [])
+    assert (refused.status, refused.code) == (400, 50035)

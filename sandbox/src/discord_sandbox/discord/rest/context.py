@@ -47,7 +47,12 @@ class Context:
         return self.upload.body
 
     def fields(self) -> Fields:
-        """The body, to be read key by key. Its complaints are the call's: `fields().complaints.check()`."""
+        """The body, to be read key by key. Its complaints are the call's: `fields().complaints.check()`.
+
+        Raises 50035 for a body that is a list.
+        """
+        if self.upload.items is not None:
+            raise invalid((), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
         return self.upload.fields()
 
     def items(self) -> list[JSON]:
