@@ -166,9 +166,7 @@ from bot.domain.phrasebook.lanes import (
 )
 from bot.domain.phrasebook.locations import (
     LOCATION_MISSING,
-    checked_from,
     failed_from,
-    fails_from,
     location_silent,
     location_silent_why,
 )
@@ -313,7 +311,6 @@ __all__ = [
     "calendar_as_read_before",
     "cannot_be_on_call",
     "changed_since_posted",
-    "checked_from",
     "close_incident",
     "command_changed",
     "commands_refused",
@@ -329,7 +326,6 @@ __all__ = [
     "expiry_in_past",
     "exports_are_busy",
     "failed_from",
-    "fails_from",
     "file_exists",
     "file_unreadable",
     "from_alert",

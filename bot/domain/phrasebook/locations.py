@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from bot.domain.formatting import counted
 from bot.domain.phrasebook.values import code, codes, name, unquoted
 
-LOCATION_MISSING = (
-    "`--role location` needs SLIPWAY_LOCATION, a name of this place, and DATABASE_URL, the database of the Slipway "
-    "that it works for."
-)
+LOCATION_MISSING = "`--role location` needs SLIPWAY_LOCATION, a name of this place, and DATABASE_URL, its Slipway's database."
 
 
 def failed_from(said: str, failed: Sequence[str], heard: int, of: int) -> str:
@@ -21,6 +18,7 @@ def failed_from(said: str, failed: Sequence[str], heard: int, of: int) -> str:
 
 
 def checked_from(heard: int, of: int) -> str:
+    """A phrase for the middle of a sentence, as is `fails_from`."""
     return f"checked from {heard} of {counted(of, 'location')}"
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from bot.domain import phrasebook
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.policy import JudgePolicy
 from bot.domain.judge.rules import SLOTS, Window, sums
+from bot.domain.phrasebook.locations import checked_from, fails_from
 from bot.domain.records import Active, Lock
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert
@@ -75,9 +75,9 @@ class CheckHealth:
         failed = [each.location for each in heard if each.result is not None and not each.result.passed]
         said = []
         if failed and self.last is not None and self.last.passed:
-            said.append(phrasebook.fails_from(failed))
+            said.append(fails_from(failed))
         if len(heard) < len(self.seen):
-            said.append(phrasebook.checked_from(len(heard), len(self.seen)))
+            said.append(checked_from(len(heard), len(self.seen)))
         return ", ".join(said)
 
     @property
