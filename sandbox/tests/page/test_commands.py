@@ -78,7 +78,7 @@ async def test_optional_options_are_added_and_removed_with_the_keyboard(open_tab
 
 
 async def test_a_messages_menu_has_commands_on_it_and_on_its_author(open_tab: Open, stage: Stage) -> None:
-    await stage.say("mia", "support", "the oven is on")
+    await stage.say("max", "support", "the oven is on")
     tab = await open_tab("workshop/support", user="ada")
     row = tab.rows.filter(has_text="the oven is on").first
     apps = row.get_by_role("button", name="Apps")
@@ -86,14 +86,14 @@ async def test_a_messages_menu_has_commands_on_it_and_on_its_author(open_tab: Op
     await apps.click()
     menu = tab.page.get_by_role("listbox", name="Apps")
     await expect(menu.get_by_role("option")).to_have_text(
-        ["BookmarkRobot · on this message", "Wave atRobot · on Mia"]
+        ["BookmarkRobot · on this message", "Wave atRobot · on Max"]
     )
     await tab.keys("Enter")
     await expect(tab.rows.last).to_contain_text("Kept: the oven is on")
     await row.hover()
     await apps.click()
     await tab.keys("ArrowDown", "Enter")
-    await expect(tab.rows.last).to_contain_text("👋 @Mia")
+    await expect(tab.rows.last).to_contain_text("👋 @Max")
     await expect(tab.rows.last.locator(".context")).to_contain_text("Ada used Wave at")
 
 
