@@ -121,8 +121,9 @@ async def launch(playwright: Playwright, environment: dict[str, str] | None = No
     return await playwright.chromium.launch(executable_path=executable, args=FLAGS, env=env)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stage(browser: Browser) -> AsyncIterator[Stage]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stage() -> AsyncIterator[Stage]:
+    """A world for each file: what one leaves unread is nothing to the next."""
     async with Sandbox(World(rate_limits=False), port=0) as sandbox:
         bot = await asyncio.create_subprocess_exec(
             sys.executable,
