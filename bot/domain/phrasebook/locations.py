@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from bot.domain.formatting import counted
 from bot.domain.phrasebook.values import code, codes, name, unquoted
 
-LOCATION_MISSING = "`--role location` needs SLIPWAY_LOCATION, a name of this place, and DATABASE_URL, its Slipway's database."
+LOCATION_MISSING = (
+    "`--role location` needs SLIPWAY_LOCATION (a name of this place) and its Slipway's DATABASE_URL."
+)
 
 
 def failed_from(said: str, failed: Sequence[str], heard: int, of: int) -> str:
