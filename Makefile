@@ -76,7 +76,7 @@ check: $(VENV)/dev.stamp
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.check_migrations
-	@$(BIN)/python -m pytest -q --no-header -p no:cacheprovider tests/unit/repository/test_language.py
+	@$(BIN)/python -m pytest -q --no-header -p no:cacheprovider tests/unit/repository/test_language.py tests/unit/domain/test_phrasebook.py
 	@$(BIN)/python -m docs.generators --check
 	@$(BIN)/hadolint Dockerfile demo/Dockerfile .devcontainer/Dockerfile
 	@$(BIN)/shellcheck .ci/run $(wildcard config/examples/*/host/bin/*)
