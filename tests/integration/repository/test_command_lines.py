@@ -53,7 +53,7 @@ OTHERS = {
     ),
     *("cosign", "gh", "openssl", "pip", "sed"),
 }
-LANGUAGES = {"sh", "text", "json", "yaml", "ini", "python"}
+LANGUAGES = {"sh", "text", "json", "yaml", "ini", "python", "js", "go", "java", "rust"}
 WORKFLOWS = [*(ROOT / ".github" / "workflows").glob("*.yml"), *EXAMPLES.rglob("github-*.yml")]
 
 

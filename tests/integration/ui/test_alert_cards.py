@@ -185,10 +185,9 @@ async def test_a_card_keeps_its_picture_until_there_is_a_newer_one(desk: Desk) -
 
 
 async def test_where_files_are_forbidden_the_card_comes_without_its_picture(tmp_path: Path) -> None:
-    world = discord_world(rate_limits=False)
-    first, *others = world.applications
-    less = replace(first, permissions=tuple(each for each in first.permissions if each != "ATTACH_FILES"))
-    async with standing(tmp_path, replace(world, applications=(less, *others))) as stand:
+    async with standing(tmp_path, discord_world(rate_limits=False)) as stand:
+        denied = {"permissions": {"ATTACH_FILES": False}, "application": "slipway"}
+        await stand.call("PATCH", "channels/alerts", denied)
         desk = Desk(stand)
         desk.pictures = [b"1", b"22"]
         await desk.hear(desk.finding())
