@@ -147,15 +147,27 @@ def scene(runner: asyncio.Runner) -> Iterator[Scene]:
 NEVER = frozenset(
     {
         "GET /applications/{application_id}/guilds/{guild_id}/commands/{command_id}/permissions",
+        "GET /channels/{channel_id}/polls/{message_id}/answers/{answer_id}",
+        "GET /guilds/{guild_id}/emojis/{emoji_id}",
+        "GET /guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}",
+        "GET /guilds/{guild_id}/stickers/{sticker_id}",
+        "POST /applications/{application_id}/commands",
         "POST /applications/{application_id}/guilds/{guild_id}/commands",
         "POST /channels/{channel_id}/messages",
         "POST /channels/{channel_id}/messages/{message_id}/crosspost",
+        "POST /channels/{channel_id}/polls/{message_id}/expire",
         "POST /guilds/{guild_id}/bulk-ban",
         "POST /users/@me/channels",
         "POST /webhooks/{webhook_id}/{webhook_token}",
+        "PUT /applications/{application_id}/guilds/{guild_id}/commands/{command_id}/permissions",
     }
 )
 SCHEMA = schemathesis.openapi.from_dict(discord_specs.only(ROUTES))
+
+
+def _deferral(case: Any) -> bool:
+    """Whether it defers an interaction: of its data, the flags alone are read."""
+    return case.path.endswith("/callback") and case.body.get("type") in (5, 6)
 
 
 def check_error(body: Any) -> None:
@@ -203,7 +215,7 @@ def test_a_route_answers_as_described(route: str, mode: str, scene: Scene, runne
         assert answer.status < 500
         if answer.status >= 400:
             check_error(answer.body)
-        elif mode == "bad" and operation.body and method != "DELETE":
+        elif mode == "bad" and operation.body and method != "DELETE" and not _deferral(case):
             assert discord_specs.is_valid(route, case.body), f"{answer.status} for {case.body}"
 
     request()
