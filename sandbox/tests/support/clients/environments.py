@@ -11,6 +11,7 @@ from pathlib import Path
 from support.clients.libraries import FOLDER, Library
 
 ENVIRONMENTS = FOLDER / ".environments"
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class BuildError(Exception):
@@ -60,6 +61,9 @@ async def _node(library: Library, place: Path) -> None:
 
 async def _run(*words: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if AUTHORITIES.exists():
+        # Node brings a list of its own, without the authority of a mirror that the machine trusts.
+        environment.setdefault("NODE_EXTRA_CA_CERTS", str(AUTHORITIES))
     process = await asyncio.create_subprocess_exec(
         *words, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
