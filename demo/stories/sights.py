@@ -93,6 +93,17 @@ async def wait_commands(
     scene.saw("discord", f"{application} has {shown}")
 
 
+@verb(WAITING, "wait until {channel} calls {who}( within {time})", "wait until #incidents calls oncall")
+async def wait_calls(scene: Scene, channel: str, who: str, time: float | None = None) -> None:
+    """Until a message of the chapter in that channel notifies the person."""
+
+    async def look() -> Message | None:
+        return await _calling(scene, channel, who)
+
+    found = await scene.until(f"#{channel} to call {who}", look, time)
+    scene.saw(f"#{channel}", described(found))
+
+
 # ---- now ---------------------------------------------------------------------------------------------------
 
 
@@ -144,9 +155,12 @@ async def only_to(scene: Scene, who: str) -> None:
 @verb(SEEING, "{channel} calls {who}", "#alerts calls oncall")
 async def calls(scene: Scene, channel: str, who: str) -> None:
     """A message of the chapter in that channel notifies the person."""
-    found = [m for m in await scene.candidates(f"#{channel}") if who in m.notified]
-    if not found:
+    if await _calling(scene, channel, who) is None:
         raise StoryError(f"nothing in #{channel} notifies {who}; {await _instead(scene, f'#{channel}')}")
+
+
+async def _calling(scene: Scene, channel: str, who: str) -> Message | None:
+    return next((m for m in await scene.candidates(f"#{channel}") if who in m.notified), None)
 
 
 @verb(SEEING, "{who} got no direct message", "dev got no direct message")
