@@ -142,7 +142,8 @@ async def test_soaks_that_are_too_short_for_the_traffic_are_told_before_it_moves
         served, now = slipway.store.served, world.clock.now()
         assert await tried(slipway.store, lane, now, replays=5) == Tried()  # of a new lane nothing is known
         await served.append([(PRODUCTION, tick) for tick in hour(now, 1, requests=2)])
-        await served.append([(STAGING, tick) for tick in hour(now, 1, requests=100_000)])
+        plenty = {"errors": Counts(100_000, 500), "latency>1s": Counts(100_000, 500)}
+        await served.append([(STAGING, replace(tick, counts=plenty)) for tick in hour(now, 1)])
         (advice,) = await plan_advice(slipway.store, world.catalog, now)
         assert advice.startswith(
             "checkout/production: This lane has about 24 requests a minute. A release that fails"
