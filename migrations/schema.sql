@@ -662,7 +662,11 @@ CREATE INDEX alert_entries_newest ON public.alert_entries USING btree (alert_id,
 
 CREATE INDEX alerts_due ON public.alerts USING btree (due_at) WHERE (due_at IS NOT NULL);
 
-CREATE INDEX alerts_lane ON public.alerts USING btree (service, environment, id DESC);
+CREATE INDEX alerts_ended ON public.alerts USING btree (ended_at, id) WHERE over;
+
+CREATE INDEX alerts_lane ON public.alerts USING btree (service, environment, opened_at DESC, id DESC);
+
+CREATE INDEX alerts_lane_open ON public.alerts USING btree (service, environment) WHERE (NOT over);
 
 CREATE INDEX alerts_newest ON public.alerts USING btree (grp, id DESC);
 
@@ -672,7 +676,7 @@ CREATE INDEX alerts_opened ON public.alerts USING btree (opened_at);
 
 CREATE INDEX alerts_undrawn ON public.alerts USING btree (id) WHERE (drawn < version);
 
-CREATE INDEX audit_lane ON public.audit USING btree (service, environment, id);
+CREATE INDEX audit_lane ON public.audit USING btree (service, environment, at, id);
 
 CREATE INDEX audit_rollout ON public.audit USING btree (rollout_id, id);
 
@@ -704,11 +708,15 @@ CREATE INDEX incident_entries_newest ON public.incident_entries USING btree (inc
 
 CREATE UNIQUE INDEX incident_entries_once ON public.incident_entries USING btree (incident_id, key) WHERE (key <> ''::text);
 
+CREATE INDEX incidents_closed ON public.incidents USING btree (closed_at, id) WHERE over;
+
 CREATE INDEX incidents_due ON public.incidents USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX incidents_newest ON public.incidents USING btree (guild_id, id DESC);
 
 CREATE INDEX incidents_open ON public.incidents USING btree (id) WHERE (NOT over);
+
+CREATE INDEX incidents_opened ON public.incidents USING btree (opened_at);
 
 CREATE UNIQUE INDEX incidents_origin ON public.incidents USING btree (guild_id, origin) WHERE (origin <> ''::text);
 

@@ -281,8 +281,14 @@ class Housekeeping(Protocol):
         """Release the lease, if this owner has it."""
         ...
 
-    async def tidy(self, samples_before: datetime, effects_before: datetime) -> bool:
-        """Delete some outdated rows; True when there are more. The audit log stays."""
+    async def tidy(
+        self, samples_before: datetime, effects_before: datetime, records_before: datetime
+    ) -> bool:
+        """Delete some outdated rows; True when there are more. The audit log stays, and what is open.
+
+        records_before: alerts and incidents that were over by then, with their timelines. An alert of an incident that
+        is open stays with it.
+        """
         ...
 
     async def queue(self) -> tuple[int, float]:

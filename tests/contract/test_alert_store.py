@@ -21,10 +21,12 @@ from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import due_at
 from bot.domain.watch.alerts.hearing import begin
 from bot.domain.watch.default_rules import default_rules
+from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.domain.watch.rules import WatchState, advance_watch
 from bot.engine.stepper import MESSAGE_KINDS
 from bot.ports.store import Store
 from bot.ports.watch.alerts import AlertCard, AlertChange
+from bot.ports.watch.incidents import IncidentSave
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.scenarios.virtual_time import fresh
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING
@@ -223,6 +225,60 @@ async def test_each_server_has_a_card_and_it_may_be_posted_again(world: World) -
     await world.store.alerts.put_card(again)
     found = await world.store.alerts.cards(alert.id)
     assert sorted(found, key=lambda card: card.guild_id) == [again, there]
+
+
+async def test_what_was_over_for_long_is_tidied_and_what_is_open_keeps_its_past(world: World) -> None:
+    """Alerts and incidents that were over before a time go with lines, cards and notes; those of that time stay."""
+    alerts, incidents, notes = world.store.alerts, world.store.incidents, world.store.notes
+    before = EPOCH + timedelta(days=1)
+
+    async def over(at: datetime, title: str) -> Alert:
+        alert = await world.opened(None, title=title)
+        ended = later(alert, state=AlertState.RESOLVED, ended_at=at)
+        assert await world.save(replace(ended, entries=(Entry(at, "resolved", "calm"),)), alert.version)
+        return alert
+
+    async def incident(about: tuple[Alert, ...], closed_at: datetime | None) -> int:
+        number = await incidents.next_id()
+        ids = tuple(each.id for each in about)
+        made = Incident(
+            number, GUILD, None, "=x", Severity.HIGH, EPOCH, EPOCH, closed_at=closed_at, alerts=ids
+        )
+        lines = (IncidentEntry(EPOCH, "opened"), IncidentEntry(EPOCH, "note", "look", "ada"))
+        assert await incidents.save(IncidentSave(made, 0, None, lines))
+        return number
+
+    gone, just, linked = (
+        await over(EPOCH, "gone"),
+        await over(before, "just"),
+        await over(EPOCH, "of an open incident"),
+    )
+    opened = await world.opened()
+    for alert in (gone, opened):
+        await alerts.put_card(AlertCard(alert.id, GUILD, 5, 6))
+        await notes.put_note("alert_direct", str(alert.id), {"of": "x"})
+    closed, recent = await incident((gone, opened), EPOCH), await incident((gone,), before)
+    going_on = await incident((opened, linked), None)
+
+    assert not await world.store.housekeeping.tidy(EPOCH, EPOCH, before)
+    left = {each.id for each in (gone, just, linked, opened) if await alerts.load(each.id) is not None}
+    assert left == {just.id, linked.id, opened.id}
+    for alert in (just, linked):
+        assert [entry.what for entry in await alerts.timeline(alert.id, 9)] == [
+            "opened",
+            "called",
+            "resolved",
+        ]
+    assert await alerts.timeline(gone.id, 9) == []
+    assert await alerts.cards(gone.id) == []
+    assert await alerts.cards(opened.id) and await alerts.timeline(opened.id, 9)
+    assert await incidents.load(closed) is None and await incidents.timeline(closed, 9) == []
+    for number in (recent, going_on):
+        assert len(await incidents.timeline(number, 9)) == 2 and await incidents.load(number) is not None
+    if isinstance(world.store, PostgresStore):
+        await world.store.housekeeping.tidy(world.clock.now() + timedelta(days=9999), EPOCH, EPOCH)
+        assert await notes.note("alert_direct", str(gone.id)) is None
+    assert await notes.note("alert_direct", str(opened.id)) == {"of": "x"}
 
 
 async def test_what_is_known_of_lanes_survives(world: World) -> None:

@@ -791,7 +791,7 @@ async def test_what_is_old_is_tidied_and_the_audit_stays(world: World) -> None:
     assert await world.tell(rollout, Acted(Action.CANCEL, LEAD, world.now))
     lines = await world.audited(rollout)
     world.clock.forward(10.0)
-    await world.store.housekeeping.tidy(world.now, world.now)
+    await world.store.housekeeping.tidy(world.now, world.now, world.now)
     assert await world.store.rollouts.answers(["i1"]) == {}
     assert await world.audited(rollout) == lines
 
@@ -802,7 +802,7 @@ async def test_notes_that_serve_no_one_any_more_are_tidied_and_others_stay(world
     for kind in (*gone, "regression", "sink"):
         await notes.put_note(kind, "of long ago", {"at": "then"})
     if isinstance(world.store, PostgresStore):
-        await world.store.housekeeping.tidy(world.now + timedelta(days=9999), world.now)
+        await world.store.housekeeping.tidy(world.now + timedelta(days=9999), world.now, world.now)
         assert [await notes.note(kind, "of long ago") for kind in gone] == [None] * len(gone)
     for kind in ("regression", "sink"):
         assert await notes.note(kind, "of long ago") == {"at": "then"}

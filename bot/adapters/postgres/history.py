@@ -104,13 +104,19 @@ class PostgresHousekeeping:
     async def resign(self, name: str, owner: str) -> None:
         await self._database.one("resign", name, owner)
 
-    async def tidy(self, samples_before: datetime, effects_before: datetime) -> bool:
+    async def tidy(
+        self, samples_before: datetime, effects_before: datetime, records_before: datetime
+    ) -> bool:
         more = False
         for name, before in (
             ("tidy_samples", samples_before),
             ("tidy_effects", effects_before),
             ("tidy_interactions", effects_before),
             ("tidy_notes", samples_before),
+            ("tidy_incident_entries", records_before),
+            ("tidy_incidents", records_before),
+            ("tidy_alert_entries", records_before),
+            ("tidy_alerts", records_before),
         ):
             row = await self._database.one(name, before, _TIDIED_AT_ONCE)
             more = more or (row is not None and row["gone"] == _TIDIED_AT_ONCE)

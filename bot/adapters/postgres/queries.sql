@@ -392,7 +392,8 @@ FROM (SELECT * FROM audit WHERE rollout_id = $1 ORDER BY id DESC LIMIT 500) AS n
 
 -- name: happened
 SELECT actor_id, actor, via, guild_id, at, what, why, from_phase, to_phase, details FROM (
-    SELECT * FROM audit WHERE service = $1 AND environment = $2 AND at BETWEEN $3 AND $4 ORDER BY id DESC LIMIT $5
+    SELECT * FROM audit WHERE service = $1 AND environment = $2 AND at BETWEEN $3 AND $4
+    ORDER BY at DESC, id DESC LIMIT $5
 ) AS newest ORDER BY id
 
 -- name: series
@@ -485,13 +486,16 @@ WITH gone AS (
 ) SELECT count(*) AS gone FROM gone
 
 -- name: tidy_notes
--- What was posted under which key, once no effect can repeat it; what cards remember of rollouts that are over; issues
--- that were closed, once they were asked about. Panic stops, the budget of connections and the registered commands stay.
+-- What was posted under which key, once no effect can repeat it; what cards remember of rollouts that are over, and
+-- direct messages of alerts that are; issues that were closed, once they were asked about. Panic stops, the budget of
+-- connections and the registered commands stay.
 WITH gone AS (
     DELETE FROM notes WHERE ctid = ANY (ARRAY(
         SELECT n.ctid FROM notes n WHERE n.updated_at < $1 AND (
             n.kind IN ('notice', 'report', 'alert_card', 'incident_card', 'war_room', 'issue_closed')
-            OR (n.kind = 'card' AND NOT EXISTS (SELECT FROM rollouts r WHERE r.id::text = n.key AND NOT r.final)))
+            OR (n.kind = 'card' AND NOT EXISTS (SELECT FROM rollouts r WHERE r.id::text = n.key AND NOT r.final))
+            OR (n.kind = 'alert_direct'
+                AND NOT EXISTS (SELECT FROM alerts a WHERE a.id::text = n.key AND NOT a.over)))
         LIMIT $2)) RETURNING 1
 ) SELECT count(*) AS gone FROM gone
 

@@ -89,6 +89,7 @@ class LoopIntervals:
     lead_s: float = 1.5  # another process takes over a dead leader's work after this long
     keep_samples: timedelta = timedelta(days=30)
     keep_effects: timedelta = timedelta(days=2)
+    keep_records: timedelta = timedelta(days=400)  # as long as the days of reports, which look back 180 days
     orders: OutboxLimits = field(default_factory=OutboxLimits)
     messages: OutboxLimits = field(default_factory=lambda: OutboxLimits(at_once=16))
 
@@ -372,7 +373,9 @@ class Worker:
     async def _tidy(self) -> bool:
         now = self._clock.now()
         intervals = self._intervals
-        return await self._store.housekeeping.tidy(now - intervals.keep_samples, now - intervals.keep_effects)
+        return await self._store.housekeeping.tidy(
+            now - intervals.keep_samples, now - intervals.keep_effects, now - intervals.keep_records
+        )
 
     async def _gauge(self) -> bool:
         self._meter.rollouts(await self._store.housekeeping.phases())

@@ -119,13 +119,21 @@ class MemoryHousekeeping(Part):
             del t.leases[name]
 
     @statement
-    def tidy(self, t: Tables, now: datetime, samples_before: datetime, effects_before: datetime) -> bool:
+    def tidy(
+        self,
+        t: Tables,
+        now: datetime,
+        samples_before: datetime,
+        effects_before: datetime,
+        records_before: datetime,
+    ) -> bool:
         t.samples = [(i, point) for i, point in t.samples if point.at >= samples_before]
         for e in list(t.effects.values()):
             if not e.open and e.done_at is not None and e.done_at < effects_before:
                 t.drop_effect(e.id)
         for key in [key for key, (_, at) in t.interactions.items() if at < effects_before]:
             del t.interactions[key]
+        _tidy_records(t, records_before)
         return False
 
     @statement
@@ -140,6 +148,19 @@ class MemoryHousekeeping(Part):
     @statement
     def ping(self, t: Tables, now: datetime) -> None:
         return None
+
+
+def _tidy_records(t: Tables, before: datetime) -> None:
+    for number, incident in [(n, row.incident) for n, row in t.incidents.items()]:
+        if incident.closed_at is not None and incident.closed_at < before:
+            del t.incidents[number]
+    kept = {n for row in t.incidents.values() if not row.incident.over for n in row.incident.alerts}
+    for number, alert in [(n, row.alert) for n, row in t.alerts.items()]:
+        if alert.over and alert.ended_at is not None and alert.ended_at < before and number not in kept:
+            del t.alerts[number]
+    t.entries = [(of, entry) for of, entry in t.entries if of in t.alerts]
+    t.alert_cards = {key: card for key, card in t.alert_cards.items() if key[0] in t.alerts}
+    t.incident_entries = [(of, entry) for of, entry in t.incident_entries if of in t.incidents]
 
 
 def _summary(rollout: Rollout) -> RolloutSummary:

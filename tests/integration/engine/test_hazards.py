@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -320,8 +323,10 @@ async def test_a_timer_of_a_rollout_that_cannot_be_read_keeps_no_other_from_firi
         gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
     connection = await asyncpg.connect(dsn)
     await connection.execute(
-        'INSERT INTO rollouts SELECT (jsonb_populate_record(r, \'{"id": 900, "environment": "elsewhere", '
-        '"schema": 99}\')).* FROM rollouts r WHERE id = $1',
+        "INSERT INTO rollouts (id, guild_id, service, environment, phase, final, version, schema, charter, state, "
+        "requester, to_version, to_digest, to_base, reason, created_at) SELECT 900, guild_id, service, 'elsewhere', "
+        "phase, final, version, 99, charter, state, requester, to_version, to_digest, to_base, reason, created_at "
+        "FROM rollouts WHERE id = $1",
         gated.id,
     )
     await connection.execute("INSERT INTO timers VALUES (900, 'gate', 1, now() - interval '1 day')")
@@ -491,10 +496,40 @@ async def test_a_mountain_of_old_samples_is_carried_away_bit_by_bit(dsn: str) ->
             assert await connection.fetchval("SELECT count(*) FROM samples") == 1
 
 
+async def test_a_storm_of_long_ago_and_an_alert_with_very_many_lines_go_bit_by_bit(dsn: str) -> None:
+    """So many rows at most with each statement, whether alerts are many or their lines are."""
+    world = World(dsn)
+    async with world.open(working=False) as slipway, slipway.database.connection() as connection:
+        await _fill(connection, alerts=6000, lines=4, incidents=5500)
+        await connection.execute(
+            "INSERT INTO alert_entries (alert_id, at, what, who, said) "
+            "SELECT (SELECT min(id) FROM alerts WHERE over), now(), 'note', '', '' FROM generate_series(1, 12000)",
+            timeout=60,
+        )
+        tables = ("alerts", "alert_entries", "incidents", "incident_entries")
+
+        async def left() -> list[int]:
+            return [await connection.fetchval(f"SELECT count(*) FROM {table}") for table in tables]
+
+        rounds, more = [await left()], True
+        while more:
+            more = await slipway.worker._tidy()
+            rounds.append(await left())
+        assert len(rounds) > 5
+        for one, after in pairwise(rounds):
+            assert all(0 <= b - a <= 5000 for a, b in zip(after, one, strict=True)), rounds
+        year = "over AND ended_at < now() - interval '400 days'"
+        assert await connection.fetchval(f"SELECT count(*) FROM alerts WHERE {year}") == 0
+        alerts, lines, incidents, said = rounds[-1]
+        assert (lines, said) == (4 * alerts, incidents)
+        assert 6000 * 0.5 < alerts < 6000 * 0.6 and 5500 * 0.5 < incidents < 5500 * 0.6
+
+
 async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
     """With a long past behind it, every statement that is sent all day finds its rows by an index."""
     world = World(dsn)
     async with world.open(working=False) as slipway, slipway.database.connection() as connection:
+        await _fill(connection, alerts=30_000, lines=2, incidents=20_000)
         await connection.execute(
             "INSERT INTO audit (rollout_id, service, environment, actor_id, actor, via, at, what, why) "
             "SELECT n / 20, 's' || n % 50, 'e', 0, 'a', 'system', now(), 'w', 'y' FROM generate_series(1, 60000) n",
@@ -510,9 +545,23 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
             "INSERT INTO samples SELECT n / 500, now(), 0, 'd', '{}' FROM generate_series(1, 60000) n",
             timeout=60,
         )
+        await connection.execute(
+            "INSERT INTO rollouts (guild_id, service, environment, phase, final, version, schema, charter, state, "
+            "requester, to_version, to_digest, to_base, reason, created_at, ended_at) SELECT $1, 's' || n % 50, 'e', "
+            "'succeeded', true, 2, 1, '{}', '{}', 'ada', '1', 'd' || n, 'd' || n, '', at, at FROM (SELECT n, now() - "
+            "n * interval '35 minutes' AS at FROM generate_series(1, 30000) n) AS made",
+            GUILD,
+            timeout=60,
+        )
+        await connection.execute(
+            "INSERT INTO served_days SELECT 's' || n % 50, 'e', date '2026-01-01' - n / 50, 1, 1, 0, now() "
+            "FROM generate_series(1, 20000) n",
+            timeout=60,
+        )
         await connection.execute("ANALYZE", timeout=60)
         now = world.clock.now()
-        past = (
+        month, guilds = now - timedelta(days=30), [GUILD]
+        past: tuple[tuple[str, tuple[Any, ...]], ...] = (
             ("transitions", (7,)),
             ("series", (7, 600)),
             ("claim", (["log_line"], 50, 1.0, [])),
@@ -524,11 +573,85 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
             ("history", (["s1"], ["e"], None, 10)),
             ("active", ()),
             ("succeeded_at", ("s1", "e", "d")),
+            ("last_successes", (["s1"], ["e"])),
+            ("phases", ()),
+            ("happened", ("s1", "e", month, now, 200)),
+            ("first_rollouts", (["s1"], ["e"])),
+            ("report_rollouts", (["s1"], ["e"], month, now, 50_000)),
+            ("report_served", (["s1"], ["e"], date(2025, 11, 1), date(2026, 1, 1))),
+            ("forget_served_days", (date(2024, 12, 1), 1000)),
+            ("alert", (7,)),
+            ("newest_alerts", (["g7"],)),
+            ("due_alerts", (now, 100)),
+            ("open_alerts", (GUILD, 200)),
+            ("silenced_alerts", (200,)),
+            ("lane_alerts", ("s1", "e", month, 50)),
+            ("count_open_alerts", ()),
+            ("alert_timeline", (7, 50)),
+            ("undrawn_alerts", (100,)),
+            ("report_alerts", (["s1"], ["e"], guilds, True, month, now, 50_000)),
+            ("tidy_alert_entries", (now - timedelta(days=400), 5000)),
+            ("tidy_alerts", (now - timedelta(days=400), 5000)),
+            ("incident", (7,)),
+            ("due_incidents", (now, 100)),
+            ("open_incidents", (GUILD, 200)),
+            ("newest_incidents", (GUILD, 20)),
+            ("incident_of_origin", (GUILD, "alert-7")),
+            ("incident_of_thread", (7,)),
+            ("incident_timeline", (7, 200)),
+            ("undrawn_incidents", (100,)),
+            ("report_incidents", (["s1"], ["e"], guilds, month, now)),
+            ("tidy_incident_entries", (now - timedelta(days=400), 5000)),
+            ("tidy_incidents", (now - timedelta(days=400), 5000)),
         )
         for name, arguments in past:
             plan = await connection.fetch(f"EXPLAIN {SQL[name]}", *arguments)
             said = "\n".join(row[0] for row in plan)
             assert "Seq Scan on" not in said, f"{name}:\n{said}"
+        (plan,) = await connection.fetchrow(
+            f"EXPLAIN (ANALYZE, FORMAT json) {SQL['lane_alerts']}", "s1", "e", now - timedelta(hours=6), 50
+        )
+        # 15,000 alerts of the lane, of which 50 are open and none else is as new.
+        assert most_rows(json.loads(plan)[0]["Plan"]) < 150, plan
+
+
+def most_rows(plan: Mapping[str, Any]) -> int:
+    """The most rows that a part of the plan read, given on or not."""
+    own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    return max([int(own * plan["Actual Loops"]), *(most_rows(part) for part in plan.get("Plans", ()))])
+
+
+async def _fill(connection: Any, *, alerts: int, lines: int, incidents: int) -> None:
+    """Two years of alerts, half of them in one lane, of which the newest 101 are open; and of closed incidents."""
+    await connection.execute(
+        "INSERT INTO alerts (grp, service, environment, guilds, severity, over, version, drawn, alert, opened_at, "
+        "ended_at) SELECT 'g' || n, 's' || CASE WHEN n % 2 = 0 THEN 1 ELSE n % 50 END, 'e', ARRAY[$1::bigint], "
+        "'high', n < $2 - 100, 2, 2, '{}', at, "
+        "CASE WHEN n < $2 - 100 THEN at + interval '1 hour' END FROM (SELECT n, now() - ($2 - n) * interval "
+        "'730 days' / $2 AS at FROM generate_series(1, $2::int) n) AS made",
+        GUILD,
+        alerts,
+        timeout=60,
+    )
+    await connection.execute(
+        "INSERT INTO alert_entries (alert_id, at, what, who, said) "
+        "SELECT id, opened_at, 'opened', '', '' FROM alerts, generate_series(1, $1::int)",
+        lines,
+        timeout=60,
+    )
+    await connection.execute(
+        "INSERT INTO incidents (guild_id, origin, severity, over, version, drawn, incident, opened_at, closed_at) "
+        "SELECT $1, 'alert-' || n, 'high', true, 2, 2, '{\"alerts\": []}', at, at + interval '1 day' FROM (SELECT n, "
+        "now() - ($2 - n) * interval '730 days' / $2 AS at FROM generate_series(1, $2::int) n) AS made",
+        GUILD,
+        incidents,
+        timeout=60,
+    )
+    await connection.execute(
+        "INSERT INTO incident_entries (incident_id, at, what, who, said, key) "
+        "SELECT id, opened_at, 'opened', '', '', '' FROM incidents",
+        timeout=60,
+    )
 
 
 async def test_a_clock_that_is_set_back_blinds_no_one(dsn: str) -> None:

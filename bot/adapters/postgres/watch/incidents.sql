@@ -55,3 +55,22 @@ SELECT id AS incident_id, channel_id, message_id, thread_id FROM incidents WHERE
 
 -- name: put_incident_card
 UPDATE incidents SET channel_id = $2, message_id = $3, thread_id = $4 WHERE id = $1
+
+-- name: tidy_incident_entries
+-- The lines before their incidents, as of alerts.
+WITH old AS (
+    SELECT id FROM incidents WHERE over AND closed_at < $1 ORDER BY closed_at, id LIMIT $2
+), gone AS (
+    DELETE FROM incident_entries WHERE id = ANY (ARRAY(
+        SELECT e.id FROM old CROSS JOIN LATERAL (
+            SELECT id FROM incident_entries WHERE incident_id = old.id LIMIT $2) AS e LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone
+
+-- name: tidy_incidents
+-- Those of the same incidents that have no lines left.
+WITH old AS (
+    SELECT id FROM incidents WHERE over AND closed_at < $1 ORDER BY closed_at, id LIMIT $2
+), gone AS (
+    DELETE FROM incidents WHERE id = ANY (ARRAY(
+        SELECT id FROM old WHERE NOT EXISTS (SELECT FROM incident_entries e WHERE e.incident_id = old.id))) RETURNING 1
+) SELECT count(*) AS gone FROM gone

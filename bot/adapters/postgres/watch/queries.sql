@@ -33,7 +33,12 @@ ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), i
 SELECT alert FROM alerts WHERE NOT over AND COALESCE((alert ->> 'silence_id')::bigint, 0) <> 0 ORDER BY id LIMIT $1
 
 -- name: lane_alerts
-SELECT alert FROM alerts WHERE service = $1 AND environment = $2 AND (NOT over OR opened_at >= $3)
+-- Each half by an index of its own, so that the lane's past is not read.
+SELECT alert FROM (
+    SELECT id, alert FROM alerts WHERE service = $1 AND environment = $2 AND NOT over
+    UNION ALL (
+        SELECT id, alert FROM alerts WHERE service = $1 AND environment = $2 AND over AND opened_at >= $3
+        ORDER BY opened_at DESC, id DESC LIMIT $4)) AS found
 ORDER BY id DESC LIMIT $4
 
 -- name: count_open_alerts
@@ -55,6 +60,32 @@ SELECT alert_id, guild_id, channel_id, message_id FROM alert_cards WHERE alert_i
 -- name: put_alert_card
 INSERT INTO alert_cards (alert_id, guild_id, channel_id, message_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT (alert_id, guild_id) DO UPDATE SET channel_id = EXCLUDED.channel_id, message_id = EXCLUDED.message_id
+
+-- name: tidy_alert_entries
+-- The lines before their alerts, so that no statement deletes more than so many. What belongs to an open incident stays.
+WITH old AS (
+    SELECT a.id FROM alerts a WHERE a.over AND a.ended_at < $1
+        AND NOT EXISTS (SELECT FROM incidents i WHERE NOT i.over AND i.incident -> 'alerts' @> to_jsonb(a.id))
+    ORDER BY a.ended_at, a.id LIMIT $2
+), gone AS (
+    DELETE FROM alert_entries WHERE id = ANY (ARRAY(
+        SELECT e.id FROM old CROSS JOIN LATERAL (
+            SELECT id FROM alert_entries WHERE alert_id = old.id LIMIT $2) AS e LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone
+
+-- name: tidy_alerts
+-- Those of the same alerts that have no lines left.
+WITH old AS (
+    SELECT a.id FROM alerts a WHERE a.over AND a.ended_at < $1
+        AND NOT EXISTS (SELECT FROM incidents i WHERE NOT i.over AND i.incident -> 'alerts' @> to_jsonb(a.id))
+    ORDER BY a.ended_at, a.id LIMIT $2
+), bare AS (
+    SELECT id FROM old WHERE NOT EXISTS (SELECT FROM alert_entries e WHERE e.alert_id = old.id)
+), cards AS (
+    DELETE FROM alert_cards WHERE alert_id = ANY (ARRAY(SELECT id FROM bare))
+), gone AS (
+    DELETE FROM alerts WHERE id = ANY (ARRAY(SELECT id FROM bare)) RETURNING 1
+) SELECT count(*) AS gone FROM gone
 
 -- name: watched_lanes
 SELECT service, environment, state FROM watched_lanes
