@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from bot.domain.reports.records import Outage, PastAlert, PastRollout, RecordScope, ServedDay
+from bot.domain.reports.records import Outage, PastAlert, PastRollout, RecordScope, ServedDays
 from bot.domain.reports.tables import Table, Value
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
@@ -35,8 +35,8 @@ class ReportStore(Protocol):
         """Critical and high incidents of lanes that were opened in this time, until users were well again."""
         ...
 
-    async def served(self, lanes: Sequence[Lane], first: date, last: date) -> Sequence[ServedDay]:
-        """The days for which requests were counted."""
+    async def served(self, lanes: Sequence[Lane], begins: Sequence[date], last: date) -> Sequence[ServedDays]:
+        """What was counted of these lanes until `last`, summed up from each of `begins` (rising) to the next."""
         ...
 
     async def count_days(self, now: datetime, limit: int) -> int:

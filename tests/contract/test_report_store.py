@@ -14,7 +14,7 @@ from bot.adapters.postgres.store import PostgresStore
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import RolloutChange
-from bot.domain.reports.records import PastAlert, RecordScope, ServedDay
+from bot.domain.reports.records import PastAlert, RecordScope, ServedDays
 from bot.domain.reports.tables import COLUMNS, Table
 from bot.domain.rollout.events import CallPeople, Transition
 from bot.domain.rollout.model import SYSTEM, Actor, Lane, Phase, Release, Rollout
@@ -200,9 +200,10 @@ async def test_days_are_summed_up_until_they_are_over_and_then_stay(records: Rec
         counts = {"latency>1s": Counts(90, 1), name: Counts(100, bad)}
         await served.append([(PRODUCTION, ServedTick(at.timestamp(), 5.0, counts))])
 
-    async def days() -> list[tuple[date, float, int, int]]:
-        found = await reports.served([PRODUCTION], date(2026, 11, 18), date(2026, 11, 21))
-        return sorted((each.day, each.seconds, each.requests, each.bad) for each in found)
+    async def days(*firsts: int) -> list[tuple[date, float, int, int]]:
+        begins = [date(2026, 11, day) for day in firsts or range(18, 22)]
+        found = await reports.served([PRODUCTION], begins, date(2026, 11, 21))
+        return sorted((each.first, each.seconds, each.requests, each.bad) for each in found)
 
     await tick(MIDNIGHT - timedelta(seconds=1), 7)
     await tick(MIDNIGHT, 1)
@@ -216,16 +217,19 @@ async def test_days_are_summed_up_until_they_are_over_and_then_stay(records: Rec
     assert await reports.count_days(now + timedelta(minutes=59), 10) == 0
     assert await reports.count_days(now + timedelta(minutes=61), 10) == 1
     assert await days() == [first, (date(2026, 11, 20), 15.0, 300, 7)]
+    assert await days(18) == await days(18, 21) == [(date(2026, 11, 18), 20.0, 400, 14)]
+    assert await days(17, 20) == [(date(2026, 11, 17), 5.0, 100, 7), (date(2026, 11, 20), 15.0, 300, 7)]
+    assert await days(20) == [(date(2026, 11, 20), 15.0, 300, 7)]
     assert await reports.count_days(MIDNIGHT + 26 * HOUR, 10) == 1  # once more when the day is over
     assert await reports.count_days(MIDNIGHT + 5 * DAY, 10) == 0
     await tick(MIDNIGHT + DAY + HOUR, 1, "proportion:other")
     assert await reports.count_days(MIDNIGHT + 2 * DAY, 10) == 1
     assert len(await days()) == 2  # on a day without counts of errors, nothing is known
-    assert await reports.served([STAGING], date(2026, 11, 18), date(2026, 11, 21)) == []
+    assert await reports.served([STAGING], [date(2026, 11, 18)], date(2026, 11, 21)) == []
     assert not await reports.forget_days(date(2026, 11, 20))
     assert [day for day, *_ in await days()] == [date(2026, 11, 20)]
     assert isinstance(
-        (await reports.served([PRODUCTION], date(2026, 11, 20), date(2026, 11, 20)))[0], ServedDay
+        (await reports.served([PRODUCTION], [date(2026, 11, 20)], date(2026, 11, 20)))[0], ServedDays
     )
 
 

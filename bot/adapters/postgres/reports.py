@@ -9,7 +9,7 @@ from typing import Literal
 from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.queries import SQL
 from bot.adapters.postgres.effects import call
-from bot.domain.reports.records import Outage, PastAlert, PastRollout, RecordScope, ServedDay, midnight
+from bot.domain.reports.records import Outage, PastAlert, PastRollout, RecordScope, ServedDays, midnight
 from bot.domain.reports.tables import COLUMNS, Table, Value
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane, Phase
@@ -37,16 +37,18 @@ class PostgresReports:
         self, lanes: Sequence[Lane], since: datetime, until: datetime, limit: int
     ) -> Sequence[PastRollout]:
         rows = await self._database.fetch("report_rollouts", *_names(lanes), since, until, limit)
-        return [_rollout(row) for row in rows]
+        known = _by_names(lanes)
+        return [_rollout(row, known) for row in rows]
 
     async def alerts(
         self, scope: RecordScope, since: datetime, until: datetime, limit: int
     ) -> Sequence[PastAlert]:
         rows = await self._database.fetch("report_alerts", *_scope(scope), since, until, limit)
+        known = _by_names(scope.lanes)
         return [
             PastAlert(
                 id=row["id"],
-                lane=Lane(row["service"], row["environment"]) if row["service"] else None,
+                lane=known[row["service"], row["environment"]] if row["service"] else None,
                 severity=Severity(row["severity"]),
                 title=row["title"],
                 opened_at=row["opened_at"],
@@ -57,16 +59,18 @@ class PostgresReports:
             for row in rows
         ]
 
-    async def served(self, lanes: Sequence[Lane], first: date, last: date) -> Sequence[ServedDay]:
+    async def served(self, lanes: Sequence[Lane], begins: Sequence[date], last: date) -> Sequence[ServedDays]:
+        rows = await self._database.fetch("report_served", *_names(lanes), list(begins), last)
+        known = _by_names(lanes)
         return [
-            ServedDay(
-                Lane(row["service"], row["environment"]),
-                row["day"],
+            ServedDays(
+                known[row["service"], row["environment"]],
+                row["first"],
                 row["seconds"],
                 row["requests"],
                 row["bad"],
             )
-            for row in await self._database.fetch("report_served", *_names(lanes), first, last)
+            for row in rows
         ]
 
     async def incidents(self, scope: RecordScope, since: datetime, until: datetime) -> Sequence[Outage]:
@@ -114,14 +118,19 @@ def _names(lanes: Sequence[Lane]) -> tuple[list[str], list[str]]:
     return [lane.service for lane in lanes], [lane.environment for lane in lanes]
 
 
+def _by_names(lanes: Sequence[Lane]) -> Mapping[tuple[str, str], Lane]:
+    """One object for each lane: a report looks tens of thousands of records up by their lanes."""
+    return {(lane.service, lane.environment): lane for lane in lanes}
+
+
 def _scope(scope: RecordScope) -> tuple[list[str], list[str], list[int], bool]:
     return (*_names(scope.lanes), list(scope.guilds), scope.whole)
 
 
-def _rollout(row: Row) -> PastRollout:
+def _rollout(row: Row, known: Mapping[tuple[str, str], Lane]) -> PastRollout:
     return PastRollout(
         id=row["id"],
-        lane=Lane(row["service"], row["environment"]),
+        lane=known[row["service"], row["environment"]],
         phase=Phase(row["phase"]),
         to_digest=row["to_digest"],
         from_digest=row["from_digest"],

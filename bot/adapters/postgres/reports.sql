@@ -12,12 +12,12 @@ SELECT r.id, r.service, r.environment, r.phase, r.to_digest, r.created_at, r.end
     COALESCE(r.charter #>> '{stable,digest}', '') AS from_digest,
     r.charter #>> '{candidate,made_at}' AS made_at, a.shifted_at, a.via
 FROM rollouts r
-JOIN unnest($1::text[], $2::text[]) AS l (service, environment) USING (service, environment)
 LEFT JOIN LATERAL (
     SELECT min(at) FILTER (WHERE to_phase = 'shifting') AS shifted_at,
         (array_agg(via ORDER BY id) FILTER (WHERE to_phase = 'rolling_back'))[1] AS via
-    FROM audit WHERE rollout_id = r.id) AS a ON r.phase = 'rolled_back'
+    FROM audit WHERE rollout_id = r.id AND r.phase = 'rolled_back') AS a ON true
 WHERE r.ended_at >= $3 AND r.ended_at < $4 AND r.final
+    AND (r.service, r.environment) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY r.ended_at, r.id LIMIT $5
 
 -- name: report_alerts
@@ -45,9 +45,13 @@ WHERE i.opened_at >= $4 AND i.opened_at < $5 AND i.severity IN ('critical', 'hig
 ORDER BY i.id
 
 -- name: report_served
-SELECT service, environment, day, seconds, requests, bad FROM served_days
-JOIN unnest($1::text[], $2::text[]) AS l (service, environment) USING (service, environment)
-WHERE day BETWEEN $3 AND $4 AND seconds > 0
+-- Days are summed up from each of $3 to the next: the chart shows no more of them.
+SELECT service, environment, ($3::date[])[width_bucket(day, $3::date[])] AS first, sum(seconds) AS seconds,
+    sum(requests)::bigint AS requests, sum(bad)::bigint AS bad
+FROM served_days
+WHERE day BETWEEN ($3::date[])[1] AND $4 AND seconds > 0
+    AND (service, environment) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+GROUP BY 1, 2, 3
 
 -- name: count_served_days
 -- Days that were never counted, or not since they were over and not for an hour. A tick is its end and its length, then
@@ -98,7 +102,7 @@ SELECT r.id, r.service, r.environment, COALESCE(r.from_version, '') AS from_vers
 FROM rollouts r
 LEFT JOIN LATERAL (
     SELECT (array_agg(via ORDER BY id) FILTER (WHERE to_phase = 'rolling_back'))[1] AS via
-    FROM audit WHERE rollout_id = r.id) AS a ON r.phase = 'rolled_back'
+    FROM audit WHERE rollout_id = r.id AND r.phase = 'rolled_back') AS a ON true
 WHERE r.created_at >= $5 AND r.created_at < $6
     AND (r.service, r.environment) IN (SELECT * FROM unnest($1::text[], $2::text[])) 
     AND $3::bigint[] IS NOT NULL AND $4::boolean IS NOT NULL

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from bot.domain.reports.records import Outage, PastAlert, PastRollout
+from bot.domain.reports.records import Outage, PastAlert, PastRollout, PeriodFacts
 from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.alerts.findings import Severity
 
@@ -21,6 +21,18 @@ class Typical(NamedTuple):
 
     seconds: float
     of: int
+
+
+class Troubles(NamedTuple):
+    """Ids of the deployments that failed, and the times in which users of some lanes were worse off."""
+
+    failed: frozenset[int] = frozenset()
+    outages: tuple[Outage, ...] = ()
+
+
+def troubles(facts: PeriodFacts) -> Troubles:
+    """Those of all lanes: each is found by the records of its own lane."""
+    return Troubles(failed(facts.rollouts), outages(facts.rollouts, facts.alerts, facts.incidents))
 
 
 def median(seconds: Iterable[float]) -> Typical | None:

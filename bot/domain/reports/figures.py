@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from bot.domain.reports.deployments import Typical, failed, lead_times, mean, median, outages
-from bot.domain.reports.records import DAY, Outage, PastRollout, Period, PeriodFacts, ServedDay
+from bot.domain.reports.deployments import Troubles, Typical, lead_times, mean, median
+from bot.domain.reports.records import DAY, PastRollout, Period, PeriodFacts, ServedDays
 from bot.domain.rollout.model import Lane, Phase
 
 
@@ -76,35 +76,37 @@ def figures(
     counted: Collection[Lane],
     alerting: Collection[Lane | None],
     facts: PeriodFacts,
-    limits: Mapping[Lane, float],
+    troubles: Troubles,
     *,
+    limits: Mapping[Lane, float],
     whole: bool = False,
     lead_from: Literal["made", "requested"] | None = None,
 ) -> Figures:
     """The figures of the lanes that count as production (`counted`), with the alerts of `alerting`.
 
-    whole: deployments are known only if rollouts are recorded for the whole period, as for a comparison. lead_from:
-    None takes when releases were made, if that is known of any.
+    troubles: of these facts; also those of other lanes. limits: on the share of errors. whole: deployments are known
+    only if rollouts are recorded for the whole period, as for a comparison. lead_from: None takes when releases were
+    made, if that is known of any.
     """
     since = _known_since(period, counted, facts, whole=whole)
-    mine = [each for each in facts.rollouts if each.lane in counted]
-    ended = [each for each in mine if period.has(each.ended_at)]
+    ended = [each for each in facts.rollouts if each.lane in counted and period.has(each.ended_at)]
     made, requested = lead_times(ended)
     basis = lead_from or ("made" if made else "requested")
-    troubles = _outages(period, counted, facts)
+    worse = [each for each in troubles.outages if each.lane in counted and period.has(each.since)]
     alerts = [each for each in facts.alerts if each.lane in alerting and period.has(each.opened_at)]
-    served = [each for each in facts.served if each.lane in counted and _within(period, each)]
+    first, last = period.since.date(), period.last
+    served = [each for each in facts.served if first <= each.first <= last and each.lane in counted]
     taken = [(a.acknowledged_at - a.opened_at).total_seconds() for a in alerts if a.acknowledged_at]
     known = since is not None
     done = [each for each in ended if each.is_deployment]
     return Figures(
         deployments=len(done) if known else None,
         days=(period.until - since) / DAY if since is not None else 0.0,
-        failed=len({each.id for each in done} & failed(mine)) if known else 0,
+        failed=sum(each.id in troubles.failed for each in done) if known else 0,
         lead=median(made if basis == "made" else requested) if known else None,
         lead_from=basis,
-        restore=median((each.until - each.since).total_seconds() for each in troubles if each.until),
-        going_on=sum(each.until is None for each in troubles),
+        restore=median((each.until - each.since).total_seconds() for each in worse if each.until),
+        going_on=sum(each.until is None for each in worse),
         rollbacks=_rollbacks(ended) if known else None,
         requests=sum(each.requests for each in served),
         bad=sum(each.bad for each in served),
@@ -126,11 +128,6 @@ def _known_since(
     return max(first, period.since)
 
 
-def _outages(period: Period, counted: Collection[Lane], facts: PeriodFacts) -> list[Outage]:
-    found = outages(facts.rollouts, facts.alerts, facts.incidents)
-    return [each for each in found if each.lane in counted and period.has(each.since)]
-
-
 def _rollbacks(ended: Iterable[PastRollout]) -> Rollbacks:
     automatic = by_people = unknown = 0
     for each in ended:
@@ -143,17 +140,13 @@ def _rollbacks(ended: Iterable[PastRollout]) -> Rollbacks:
     return Rollbacks(automatic, by_people, unknown)
 
 
-def _within(period: Period, served: ServedDay) -> bool:
-    return period.since.date() <= served.day <= period.last
-
-
-def _share_counted(period: Period, served: Collection[ServedDay]) -> float | None:
+def _share_counted(period: Period, served: Collection[ServedDays]) -> float | None:
     lanes = {each.lane for each in served}
     whole_s = len(lanes) * (period.until - period.since).total_seconds()
     return min(1.0, sum(each.seconds for each in served) / whole_s) if whole_s else None
 
 
-def _budget_left(served: Iterable[ServedDay], limits: Mapping[Lane, float]) -> float | None:
+def _budget_left(served: Iterable[ServedDays], limits: Mapping[Lane, float]) -> float | None:
     """What is left of what the limits allow of these requests; None without requests under a limit."""
     limited = [each for each in served if each.lane in limits]
     allowed = sum(limits[each.lane] * each.requests for each in limited)

@@ -94,11 +94,11 @@ class PastAlert:
 
 
 @dataclass(frozen=True, slots=True)
-class ServedDay:
-    """What a lane served on a day (UTC). seconds: for which it was counted."""
+class ServedDays:
+    """What a lane served on some days (UTC), summed up. first: the first of them. seconds: for which it was counted."""
 
     lane: Lane
-    day: date
+    first: date
     seconds: float
     requests: int
     bad: int
@@ -141,5 +141,5 @@ class PeriodFacts:
     known_since: dict[Lane, datetime] = field(default_factory=dict)
     rollouts: tuple[PastRollout, ...] = ()
     alerts: tuple[PastAlert, ...] = ()
-    served: tuple[ServedDay, ...] = ()
+    served: tuple[ServedDays, ...] = ()
     incidents: tuple[Outage, ...] = ()

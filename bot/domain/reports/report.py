@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from bot.domain.reports.deployments import failed
+from bot.domain.reports.deployments import Troubles, troubles
 from bot.domain.reports.figures import Figures, figures
 from bot.domain.reports.records import (
     DAY,
@@ -18,7 +19,7 @@ from bot.domain.reports.records import (
     Period,
     PeriodFacts,
     ReportedLane,
-    ServedDay,
+    ServedDays,
 )
 from bot.domain.rollout.model import Lane
 
@@ -73,23 +74,55 @@ def report(period: Period, lanes: Sequence[ReportedLane], facts: PeriodFacts, na
     by_service: dict[str, list[ReportedLane]] = defaultdict(list)
     for each in lanes:
         by_service[each.lane.service].append(each)
+    whole = troubles(facts)
     shares = _by_service(facts) if len(by_service) > 1 else {}
+    worse = _outages_by_service(whole.outages)
     services = tuple(
-        _compared(service, period, own, {each.lane for each in own}, shares.get(service, PeriodFacts()))
+        _compared(
+            service,
+            period,
+            own,
+            shares.get(service, PeriodFacts()),
+            Troubles(whole.failed, tuple(worse.get(service, ()))),
+        )
         for service, own in by_service.items()
     )
     return PeriodReport(
         period,
-        _compared(name, period, lanes, everything, facts),
+        _compared(name, period, lanes, facts, whole, nowhere=True),
         services if len(services) > 1 else (),
-        _bars(period, production, facts),
+        _bars(period, production, facts, whole.failed),
         _noisy(period, everything, facts),
     )
 
 
+def summed_from(period: Period) -> Sequence[date]:
+    """From which days on a report needs what was served: of the period before as a whole, then of each bar."""
+    return [period.before.since.date(), *(first for first, _ in _spans(period))]
+
+
+def _spans(period: Period) -> Sequence[tuple[date, date]]:
+    """First and last day of each bar: a day, or a week where there are many days; the first week may be shorter."""
+    each = 1 if period.days <= _MOST_BARS else 7
+    spans: list[tuple[date, date]] = []
+    last, begin = period.last, period.since.date()
+    while last >= begin:
+        first = max(last - (each - 1) * DAY, begin)
+        spans.append((first, last))
+        last = first - DAY
+    return spans[::-1]
+
+
+def _outages_by_service(outages: Iterable[Outage]) -> Mapping[str, Sequence[Outage]]:
+    found: dict[str, list[Outage]] = defaultdict(list)
+    for each in outages:
+        found[each.lane.service].append(each)
+    return found
+
+
 def _by_service(facts: PeriodFacts) -> Mapping[str, PeriodFacts]:
     """The facts of each service, found in one pass over all."""
-    lists: dict[str, tuple[list[PastRollout], list[PastAlert], list[ServedDay], list[Outage]]]
+    lists: dict[str, tuple[list[PastRollout], list[PastAlert], list[ServedDays], list[Outage]]]
     lists = defaultdict(lambda: ([], [], [], []))
     for rollout in facts.rollouts:
         lists[rollout.lane.service][0].append(rollout)
@@ -119,41 +152,42 @@ def _compared(
     name: str,
     period: Period,
     lanes: Sequence[ReportedLane],
-    alerting: Collection[Lane | None],
     facts: PeriodFacts,
+    found: Troubles,
+    *,
+    nowhere: bool = False,
 ) -> Compared:
+    """nowhere: alerts that concern no lane count too."""
+    alerting: set[Lane | None] = {each.lane for each in lanes} | ({None} if nowhere else set())
     counted = counting(lanes)
     limits = {each.lane: each.limit for each in lanes if each.limit is not None}
-    now = figures(period, counted, alerting, facts, limits)
-    before = figures(period.before, counted, alerting, facts, limits, whole=True, lead_from=now.lead_from)
+    now = figures(period, counted, alerting, facts, found, limits=limits)
+    before = figures(
+        period.before, counted, alerting, facts, found, limits=limits, whole=True, lead_from=now.lead_from
+    )
     environments = dict.fromkeys(each.lane.environment for each in lanes if each.lane in counted)
     return Compared(name, tuple(environments), now, before)
 
 
-def _bars(period: Period, counted: frozenset[Lane], facts: PeriodFacts) -> tuple[Bar, ...]:
-    """Of each day, or week where there are many days; the first week may be shorter."""
-    each = 1 if period.days <= _MOST_BARS else 7
-    bad = failed(facts.rollouts)
-    done: dict[date, list[bool]] = defaultdict(list)
+def _bars(
+    period: Period, counted: frozenset[Lane], facts: PeriodFacts, failed: frozenset[int]
+) -> tuple[Bar, ...]:
+    spans = _spans(period)
+    firsts = [first for first, _ in spans]
+    ended: list[list[bool]] = [[] for _ in spans]
     for rollout in facts.rollouts:
         if rollout.lane in counted and rollout.is_deployment and period.has(rollout.ended_at):
-            done[rollout.ended_at.date()].append(rollout.id in bad)
-    served: dict[date, list[ServedDay]] = defaultdict(list)
-    for day in facts.served:
-        if day.lane in counted:
-            served[day.day].append(day)
-    bars: list[Bar] = []
-    last = period.last
-    while last >= period.since.date():
-        first = max(last - (each - 1) * DAY, period.since.date())
-        days = [first + n * DAY for n in range((last - first).days + 1)]
-        ended = [each for day in days for each in done[day]]
-        counts = [each for day in days for each in served[day]]
-        requests = sum(each.requests for each in counts)
-        share = 1 - sum(each.bad for each in counts) / requests if requests else None
-        bars.append(Bar(first, last, ended.count(False), ended.count(True), share))
-        last = first - DAY
-    return tuple(reversed(bars))
+            ended[bisect(firsts, rollout.ended_at.date()) - 1].append(rollout.id in failed)
+    requests, bad = [0] * len(spans), [0] * len(spans)
+    for served in facts.served:
+        if served.lane in counted and firsts[0] <= served.first <= period.last:
+            place = bisect(firsts, served.first) - 1
+            requests[place] += served.requests
+            bad[place] += served.bad
+    return tuple(
+        Bar(first, last, done.count(False), done.count(True), 1 - wrong / total if total else None)
+        for (first, last), done, total, wrong in zip(spans, ended, requests, bad, strict=True)
+    )
 
 
 def _noisy(period: Period, alerting: Collection[Lane | None], facts: PeriodFacts) -> tuple[Noisy, ...]:

@@ -12,7 +12,7 @@ from bot.domain import phrasebook
 from bot.domain.config import Catalog, LaneConfig, unknown
 from bot.domain.reports import tables
 from bot.domain.reports.records import Period, PeriodFacts, RecordScope, ReportedLane, last_days
-from bot.domain.reports.report import PeriodReport, report
+from bot.domain.reports.report import PeriodReport, report, summed_from
 from bot.domain.reports.tables import Table
 from bot.domain.watch.rules import error_limit
 from bot.engine.api import Within, everywhere
@@ -83,7 +83,7 @@ class ReportService:
             known_since=dict(await store.first_rollouts(lanes)),
             rollouts=tuple(rollouts),
             alerts=tuple(alerts),
-            served=tuple(await store.served(lanes, since.date(), period.last)),
+            served=tuple(await store.served(lanes, summed_from(period), period.last)),
             incidents=tuple(await store.incidents(scope, since, until)),
         )
 

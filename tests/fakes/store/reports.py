@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from bot.domain.reports.records import Outage, PastAlert, PastRollout, RecordScope, ServedDay, midnight
+from bot.domain.reports.records import Outage, PastAlert, PastRollout, RecordScope, ServedDays, midnight
 from bot.domain.reports.tables import Table, Value
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane, Phase
@@ -86,10 +86,20 @@ class MemoryReports(Part):
 
     @statement
     def served(
-        self, t: Tables, now: datetime, lanes: Sequence[Lane], first: date, last: date
-    ) -> Sequence[ServedDay]:
-        days = [day for day, _ in t.served_days.values()]
-        return [d for d in days if d.lane in lanes and first <= d.day <= last and d.seconds > 0]
+        self, t: Tables, now: datetime, lanes: Sequence[Lane], begins: Sequence[date], last: date
+    ) -> Sequence[ServedDays]:
+        found: dict[tuple[Lane, date], ServedDays] = {}
+        for day, _ in t.served_days.values():
+            if day.lane in lanes and begins[0] <= day.first <= last and day.seconds > 0:
+                key = day.lane, max(each for each in begins if each <= day.first)
+                so_far = found.get(key, ServedDays(*key, 0.0, 0, 0))
+                found[key] = ServedDays(
+                    *key,
+                    so_far.seconds + day.seconds,
+                    so_far.requests + day.requests,
+                    so_far.bad + day.bad,
+                )
+        return list(found.values())
 
     @statement
     def count_days(self, t: Tables, now: datetime, at: datetime, limit: int) -> int:
@@ -108,7 +118,7 @@ class MemoryReports(Part):
                 for tick in t.served[lane]
                 if datetime.fromtimestamp(tick.at, UTC).date() == day and "errors" in tick.counts
             ]
-            found = ServedDay(
+            found = ServedDays(
                 lane,
                 day,
                 sum(seconds for seconds, _ in counts),

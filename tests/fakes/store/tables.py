@@ -12,7 +12,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from bot.domain.judge.evidence.ticks import EvidenceState
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import Answer, AuditEntry, KnownRelease, LaneRow, Lock, SeriesPoint
-from bot.domain.reports.records import ServedDay
+from bot.domain.reports.records import ServedDays
 from bot.domain.rollout.events import Effect, Transition
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alerts.alert import Alert, Entry
@@ -137,7 +137,7 @@ class Tables:
     looks: dict[tuple[MonitorKey, str], tuple[float, LocationLook]] = field(
         default_factory=dict
     )  # with when saved
-    served_days: dict[tuple[Lane, date], tuple[ServedDay, datetime]] = field(default_factory=dict)
+    served_days: dict[tuple[Lane, date], tuple[ServedDays, datetime]] = field(default_factory=dict)
     reports_posted: dict[int, datetime] = field(default_factory=dict)
     manifests: dict[str, object] = field(default_factory=dict)
     last_alert: int = 0

@@ -578,7 +578,7 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
             ("happened", ("s1", "e", month, now, 200)),
             ("first_rollouts", (["s1"], ["e"])),
             ("report_rollouts", (["s1"], ["e"], month, now, 50_000)),
-            ("report_served", (["s1"], ["e"], date(2025, 11, 1), date(2026, 1, 1))),
+            ("report_served", (["s1"], ["e"], [date(2025, 11, 1), date(2025, 12, 1)], date(2026, 1, 1))),
             ("forget_served_days", (date(2024, 12, 1), 1000)),
             ("alert", (7,)),
             ("newest_alerts", (["g7"],)),

@@ -18,11 +18,11 @@ from bot.domain.reports.records import (
     Period,
     PeriodFacts,
     ReportedLane,
-    ServedDay,
+    ServedDays,
     last_days,
     whole_days,
 )
-from bot.domain.reports.report import Bar, Noisy, counting, report
+from bot.domain.reports.report import Bar, Noisy, counting, report, summed_from
 from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.alerts.findings import Severity
 
@@ -153,10 +153,10 @@ def test_an_incident_has_the_times_that_people_recorded() -> None:
 
 def test_availability_and_budget_are_of_the_requests_that_were_counted() -> None:
     days = (
-        ServedDay(PRODUCTION, date(2026, 11, 22), 21_600.0, 1000, 4),
-        ServedDay(PRODUCTION, date(2026, 11, 16), 86_400.0, 1000, 2),
-        ServedDay(PRODUCTION, date(2026, 11, 15), 86_400.0, 1000, 500),
-        ServedDay(STAGING, date(2026, 11, 22), 86_400.0, 1000, 900),
+        ServedDays(PRODUCTION, date(2026, 11, 22), 21_600.0, 1000, 4),
+        ServedDays(PRODUCTION, date(2026, 11, 16), 86_400.0, 1000, 2),
+        ServedDays(PRODUCTION, date(2026, 11, 15), 86_400.0, 1000, 500),
+        ServedDays(STAGING, date(2026, 11, 22), 86_400.0, 1000, 900),
     )
     found = report(WEEK, LANES, PeriodFacts(LONG_AGO, served=days)).total
     assert (found.now.requests, found.now.bad, found.before.bad) == (2000, 6, 500)
@@ -164,7 +164,7 @@ def test_availability_and_budget_are_of_the_requests_that_were_counted() -> None
     assert found.now.budget_left == pytest.approx(1 - 6 / 20)
     assert found.before.budget_left == 0.0
     assert found.now.share_counted == pytest.approx(108_000 / (6.5 * 86_400))
-    unlimited = ServedDay(MAIL, date(2026, 11, 22), 60.0, 10, 1)
+    unlimited = ServedDays(MAIL, date(2026, 11, 22), 60.0, 10, 1)
     assert report(WEEK, LANES, PeriodFacts(LONG_AGO, served=(unlimited,))).total.now.budget_left is None
 
 
@@ -200,7 +200,7 @@ def test_alerts_are_those_of_all_lanes_and_the_noisiest_are_named() -> None:
 
 def test_bars_are_days_or_weeks_without_a_day_twice_or_left_out() -> None:
     done = (rollout(1), rollout(2, WEEK.since), rollout(3, WEEK.since, phase=Phase.ROLLED_BACK))
-    served = (ServedDay(PRODUCTION, date(2026, 11, 17), 60.0, 100, 1),)
+    served = (ServedDays(PRODUCTION, date(2026, 11, 17), 60.0, 100, 1),)
     bars = report(WEEK, LANES, PeriodFacts(LONG_AGO, done, served=served)).bars
     assert bars[0] == Bar(date(2026, 11, 16), date(2026, 11, 16), 1, 1, None)
     assert bars[1].availability == pytest.approx(0.99)
@@ -211,6 +211,13 @@ def test_bars_are_days_or_weeks_without_a_day_twice_or_left_out() -> None:
         covered = [bar.first + n * DAY for bar in bars for n in range((bar.last - bar.first).days + 1)]
         assert covered == [period.since.date() + n * DAY for n in range(days)]
         assert (len(bars), sum(bar.good for bar in bars)) == (28 if days == 28 else 13, 2)
+        # What was served is read by the bar, and the days before as one: each day in one of them.
+        before, *begins = summed_from(period)
+        assert (before, begins) == (period.before.since.date(), [bar.first for bar in bars])
+        summed = tuple(ServedDays(PRODUCTION, first, 60.0, 100, 1) for first in (before, *begins))
+        found = report(period, LANES, PeriodFacts(LONG_AGO, served=summed))
+        assert {bar.availability for bar in found.bars} == {0.99}
+        assert (found.total.now.requests, found.total.before.requests) == (100 * len(bars), 100)
 
 
 def test_a_rate_is_said_once_a_day_is_known() -> None:
@@ -232,8 +239,8 @@ def test_a_report_reads_as_plain_words() -> None:
         ),
         (alert(1, acknowledged_at=NOW - 2.9 * HOUR, ended_at=NOW), alert(2, lane=STAGING)),
         (
-            ServedDay(PRODUCTION, date(2026, 11, 20), 86_400.0, 1_204_331, 602),
-            ServedDay(PRODUCTION, date(2026, 11, 13), 86_400.0, 1000, 1),
+            ServedDays(PRODUCTION, date(2026, 11, 20), 86_400.0, 1_204_331, 602),
+            ServedDays(PRODUCTION, date(2026, 11, 13), 86_400.0, 1000, 1),
         ),
     )
     found = report(WEEK, LANES, facts)
