@@ -179,7 +179,8 @@ class CheckSettings(KindSettings):
             yield SettingsProblem(("locations",), "is for monitors, and this check has `monitor: false`.")
         if places and self.asks_lane:
             sentence = "cannot ask where the lane answers: that is an address of Slipway's own network."
-            yield SettingsProblem(("locations",), sentence, "Give the check a whole address, such as url.")
+            hint = "Give the check a whole address: url, or at; a command goes without {address}."
+            yield SettingsProblem(("locations",), sentence, hint)
         if self.fails_in is not None and self.fails_in > len(places):
             sentence = f"is more than the {counted(len(places), 'location')} of this check."
             yield SettingsProblem(("fails_in",), sentence)

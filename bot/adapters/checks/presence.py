@@ -40,8 +40,9 @@ class PresenceSettings(CheckSettings):
     def problems(self) -> Iterator[SettingsProblem]:
         yield from super().problems()
         if self.locations:
-            sentence = "are not for presence: the process that holds the gateway is told it."
-            yield SettingsProblem(("locations",), sentence)
+            sentence = "are not for presence: Discord tells it to the process that holds the gateway, and to no other."
+            hint = "Have another check asked from locations, such as the bot's health with url."
+            yield SettingsProblem(("locations",), sentence, hint)
 
 
 class PresenceCheck:

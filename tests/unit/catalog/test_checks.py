@@ -357,10 +357,29 @@ def test_locations_that_cannot_be(tmp_path: Path, written: str, sentence: str) -
     assert [each.partition("checks.site.")[2] or each for _, each in mistakes] == [sentence], mistakes
 
 
-def test_where_a_lane_answers_is_not_asked_from_other_locations(tmp_path: Path) -> None:
-    service = SERVICE.replace("contains: ok", "locations: [a, b]")
-    ((_, mistake),) = said(tmp_path, with_checks(service))
-    assert "locations: cannot ask where the lane answers" in mistake
+@pytest.mark.parametrize(
+    ("written", "elsewhere"),
+    [
+        ("kind: http, path: /healthz", "kind: http, url: https://shop.example/healthz"),
+        (
+            "kind: discord, path: /health, keys: [db]",
+            "kind: discord, url: https://shop.example/h, keys: [db]",
+        ),
+        ("kind: websocket, path: /feed", "kind: websocket, url: wss://shop.example/feed"),
+        ("kind: tcp", "kind: tcp, at: shop.example:443"),
+        ("kind: command, command: [probe, '{address}']", "kind: command, command: [probe, '{service}']"),
+    ],
+)
+def test_where_a_lane_answers_is_not_asked_from_other_locations(
+    tmp_path: Path, written: str, elsewhere: str
+) -> None:
+    ((_, mistake),) = said(
+        tmp_path, with_checks(f"    checks:\n      it: {{{written}, locations: [a, b]}}\n")
+    )
+    assert mistake.endswith(
+        "locations: cannot ask where the lane answers: that is an address of Slipway's own network."
+    )
+    assert not said(tmp_path, with_checks(f"    checks:\n      it: {{{elsewhere}, locations: [a, b]}}\n"))
 
 
 def test_a_presence_is_of_a_bot_says_whether_its_gateway_is_away_and_has_no_locations(tmp_path: Path) -> None:
@@ -370,6 +389,8 @@ def test_a_presence_is_of_a_bot_says_whether_its_gateway_is_away_and_has_no_loca
     assert (found.monitor.signals, found.monitor.timed) == ({"gateway"}, False)
     assert found.settings.presence_of == 200000000000000002  # type: ignore[attr-defined]
     ((_, mistake),) = said(tmp_path, with_checks(service.replace("HERE", "locations: [a, b]")))
-    assert "locations: are not for presence" in mistake
+    assert (
+        "locations: are not for presence: Discord tells it to the process that holds the gateway" in mistake
+    )
     ((_, mistake),) = said(tmp_path, with_checks(service.replace('"200000000000000002", HERE', '"greeter"')))
     assert "must be a Discord id" in mistake, mistake
