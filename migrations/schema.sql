@@ -429,7 +429,10 @@ CREATE TABLE public.rollouts (
     created_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
     to_base text NOT NULL,
-    stamp text DEFAULT ''::text NOT NULL
+    stamp text DEFAULT ''::text NOT NULL,
+    returns boolean GENERATED ALWAYS AS (COALESCE(((charter ->> 'known_good'::text))::boolean, false)) STORED NOT NULL,
+    from_digest text GENERATED ALWAYS AS (COALESCE((charter #>> '{stable,digest}'::text[]), ''::text)) STORED NOT NULL,
+    made_at text GENERATED ALWAYS AS ((charter #>> '{candidate,made_at}'::text[])) STORED
 )
 WITH (fillfactor='60', autovacuum_vacuum_scale_factor='0.05');
 

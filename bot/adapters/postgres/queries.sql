@@ -370,7 +370,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 -- name: history
 -- Each lane supplies its newest by its own index; the newest of those are the page.
 SELECT r.id, r.service, r.environment, r.from_version, r.to_version, r.phase, r.requester, r.reason, r.outcome,
-    r.created_at, r.ended_at, COALESCE((r.charter ->> 'known_good')::boolean, false) AS returns
+    r.created_at, r.ended_at, r.returns
 FROM unnest($1::text[], $2::text[]) AS l (service, environment) CROSS JOIN LATERAL (
     SELECT * FROM rollouts h
     WHERE h.service = l.service AND h.environment = l.environment
@@ -380,7 +380,7 @@ ORDER BY r.id DESC LIMIT $4
 
 -- name: last_successes
 SELECT r.id, r.service, r.environment, r.from_version, r.to_version, r.phase, r.requester, r.reason, r.outcome,
-    r.created_at, r.ended_at, COALESCE((r.charter ->> 'known_good')::boolean, false) AS returns
+    r.created_at, r.ended_at, r.returns
 FROM unnest($1::text[], $2::text[]) AS l (service, environment) CROSS JOIN LATERAL (
     SELECT * FROM rollouts h
     WHERE h.service = l.service AND h.environment = l.environment AND h.phase = 'succeeded'

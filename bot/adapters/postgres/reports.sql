@@ -8,9 +8,7 @@ CROSS JOIN LATERAL (
 -- Who turned it back is in the audit log, as long as that is not archived.
 SELECT r.id, r.service, r.environment, r.phase, r.to_digest, r.created_at, r.ended_at,
     COALESCE((r.state ->> 'had_traffic')::boolean, false) AS had_traffic,
-    COALESCE((r.charter ->> 'known_good')::boolean, false) AS returns,
-    COALESCE(r.charter #>> '{stable,digest}', '') AS from_digest,
-    r.charter #>> '{candidate,made_at}' AS made_at, a.shifted_at, a.via
+    r.returns, r.from_digest, r.made_at, a.shifted_at, a.via
 FROM rollouts r
 LEFT JOIN LATERAL (
     SELECT min(at) FILTER (WHERE to_phase = 'shifting') AS shifted_at,
@@ -97,7 +95,7 @@ RETURNING guild_id
 SELECT r.id, r.service, r.environment, COALESCE(r.from_version, '') AS from_version, r.to_version, r.to_digest,
     COALESCE(r.charter #>> '{candidate,commit}', '') AS commit, r.phase, r.requester, r.reason, r.outcome,
     r.created_at AS requested_at, r.ended_at, extract(epoch FROM r.ended_at - r.created_at)::bigint AS seconds,
-    COALESCE(r.charter ->> 'known_good', 'false') AS returns,
+    r.returns::text AS returns,
     CASE WHEN a.via IS NULL THEN '' WHEN a.via = 'system' THEN 'automatic' ELSE 'person' END AS rolled_back
 FROM rollouts r
 LEFT JOIN LATERAL (
