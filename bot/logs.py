@@ -21,7 +21,7 @@ from bot.redaction import Redactor
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without characters that are easily confused
 _SERVICE = "slipway"
-_FIRST = ("timestamp", "level", "event", "trace_id", "service", "guild_id", "user_id", "logger")
+_FIRST = ("timestamp", "level", "event", "trace_id", "span_id", "service", "guild_id", "user_id", "logger")
 # Its own, so that seeding the common one gives the same pauses however many ids were made.
 _ids = random.Random()
 

@@ -81,7 +81,7 @@ class Loaded:
 class Claimed:
     """An effect that this process may do until its lease ends. `fence` is a random number, new with every claim;
     `attempts` grows with every failure of the effect itself. `watched_s`: seconds for which it was polled since it was
-    sent; time in which no process could poll does not count. `requested_at`: when its rollout was.
+    sent; time in which no process could poll does not count. `requested_at`, `guild_id`: its rollout's.
     """
 
     id: int
@@ -94,6 +94,7 @@ class Claimed:
     created_at: datetime
     watched_s: float = 0.0
     requested_at: datetime | None = None
+    guild_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,7 @@ async def test_an_effect_is_claimed_once_until_its_lease_ends_and_then_under_ano
     rollout = await world.begin()
     (first,) = await world.claim(lease_s=5.0)
     assert (first.key, first.effect.kind) == (effect_key(rollout, 1), "set_desired")
-    assert first.requested_at == rollout.created_at
+    assert (first.requested_at, first.guild_id) == (rollout.created_at, rollout.guild_id)
     assert await world.claim() == []
     world.clock.forward(5.0)
     (second,) = await world.claim(lease_s=5.0)

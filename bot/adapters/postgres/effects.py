@@ -123,6 +123,7 @@ def _claimed(row: Row) -> Claimed:
         created_at=row["created_at"],
         watched_s=row["watched_s"],
         requested_at=row["requested_at"],
+        guild_id=row["guild_id"],
     )
 
 

@@ -188,7 +188,8 @@ UPDATE effects e SET
     state = 'leased', fence = floor(random() * 9007199254740992)::bigint, due_at = now() + make_interval(secs => $3)
 FROM picked p WHERE e.id = p.id
 RETURNING e.id, e.key, e.fence, e.attempts, e.rollout_id, e.service, e.environment, e.payload, e.created_at,
-    e.watched_s, (SELECT r.created_at FROM rollouts r WHERE r.id = e.rollout_id) AS requested_at
+    e.watched_s, (SELECT r.created_at FROM rollouts r WHERE r.id = e.rollout_id) AS requested_at,
+    (SELECT r.guild_id FROM rollouts r WHERE r.id = e.rollout_id) AS guild_id
 
 -- name: renew
 WITH ours AS (

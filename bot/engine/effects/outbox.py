@@ -17,6 +17,7 @@ from bot.domain.errors import IllegalTransition, UserError
 from bot.domain.records import AuditEntry, Claimed, GivenUp
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import SYSTEM
+from bot.domain.traces.effects import effect_span_id, trace_id_of_claim
 from bot.engine.effects.notifications import LaneAlerts
 from bot.logs import concerning, new_trace_id, tracing
 from bot.ports.coordination import Clock, Waker
@@ -147,8 +148,14 @@ class Outbox:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, busy: _Busy) -> None:
-        guild_id = getattr(busy.claim.effect, "guild_id", None)
-        with tracing(new_trace_id()), concerning(guild_id=guild_id, rollout=busy.claim.rollout_id):
+        claim = busy.claim
+        trace_id = trace_id_of_claim(claim)
+        span_id = effect_span_id(trace_id, claim) if trace_id is not None else None
+        guild_id = getattr(claim.effect, "guild_id", claim.guild_id)
+        with (
+            tracing(trace_id or new_trace_id()),
+            concerning(guild_id=guild_id, rollout=claim.rollout_id, span_id=span_id),
+        ):
             await self._do(busy)
 
     async def _do(self, busy: _Busy) -> None:

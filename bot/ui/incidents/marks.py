@@ -39,7 +39,8 @@ async def marked(
             by=message.author.display_name,
         )
     except (Unreachable, GoneError, ClosedError, RejectedError) as error:
-        _log.warning("mark_not_recorded", message=payload.message_id, error=str(error))
+        by = {"guild_id": payload.guild_id, "user_id": payload.user_id}
+        _log.warning("mark_not_recorded", message=payload.message_id, error=str(error), **by)
         return False
     return True
 

@@ -215,7 +215,8 @@ class Responder:
                 return (await work(guild_of(interaction.guild_id, self.catalog())))[:25]
         except Exception as error:
             outcome = "unreachable" if isinstance(error, Unreachable | TimeoutError) else "error"
-            _log.warning("suggestions_failed", command=command, error=repr(error))
+            with concerning(guild_id=interaction.guild_id, user_id=interaction.user.id):
+                _log.warning("suggestions_failed", command=command, error=repr(error))
             return []
         finally:
             self.observed(f"{command}:autocomplete", outcome, asyncio.get_running_loop().time() - started)

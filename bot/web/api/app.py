@@ -17,7 +17,6 @@ from bot.domain.config import Catalog
 from bot.domain.errors import UserError
 from bot.engine.service import Engine
 from bot.engine.watch.incidents.service import Incidents
-from bot.logs import concerning
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
 from bot.ports.members import Members
@@ -27,7 +26,7 @@ from bot.web.api.access import Access, require
 from bot.web.api.calls import ApiCall
 from bot.web.api.handlers import Handlers
 from bot.web.api.operations import OPERATIONS, PREFIX, Operation
-from bot.web.api.problems import Problem, problems
+from bot.web.api.problems import Problem, asked_by, problems
 from bot.web.api.reading import interaction_of, read
 from bot.web.api.reports import Download
 
@@ -110,7 +109,7 @@ class _Route:
             token = replace(token, roles=token.roles & roles)
         asked = await read(operation, request)
         call = ApiCall(token, guild, asked, interaction_of(token.id, asked.key, operation))
-        with concerning(guild_id=guild.id, user_id=token.owner_id, token=token.name):
+        with asked_by(guild_id=guild.id, user_id=token.owner_id, token=token.name):
             found = await self._handle(call)
         if isinstance(found, Download):
             return await _sent(request, found)

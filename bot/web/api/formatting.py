@@ -16,6 +16,7 @@ from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
+from bot.domain.traces.ids import trace_id_of
 from bot.domain.watch.alerts.silences import Silence
 from bot.domain.watch.oncall.schedule import OnCallShift, Person
 from bot.engine.api import DryRun, LaneStatus, OpenedVerdict
@@ -51,6 +52,7 @@ def rollout(found: Rollout, now: datetime) -> models.RolloutInfo:
         requester=found.requester.name,
         reason=found.reason,
         seal=found.seal,
+        trace_id=trace_id_of(found.identity),
         preconditions=[
             models.FindingInfo(what=p.what, ok=p.met, sentence=plain(p.sentence)) for p in found.preconditions
         ],

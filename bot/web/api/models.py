@@ -324,6 +324,7 @@ class RolloutInfo(_Answer):
     requester: str
     reason: str
     seal: str
+    trace_id: Annotated[str, Field(description="Of its log lines, and of its trace: 32 hexadecimal digits.")]
     irreversible: Annotated[
         str,
         Field(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from http import HTTPStatus
 
 import structlog
@@ -12,12 +14,14 @@ from aiohttp.typedefs import Handler
 
 from bot.domain import phrasebook
 from bot.domain.errors import UserError
-from bot.logs import new_trace_id, trace_id
+from bot.logs import concerning, new_trace_id, trace_id
 from bot.ports.errors import Unreachable
 from bot.web.api.formatting import plain
 from bot.web.api.models import Mistake, ProblemInfo
 
 _log = structlog.get_logger(__name__)
+# For whom the request is, as fields of log lines.
+_asking: ContextVar[dict[str, object]] = ContextVar("slipway_api_asking")
 
 CONTENT_TYPE = "application/problem+json"
 _AWAY_S = 5
@@ -80,12 +84,23 @@ def _status(rule: str) -> int:
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Middleware that turns every error into a problem."""
+    asking: dict[str, object] = {}
+    token = _asking.set(asking)
     try:
         return await handler(request)
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < 400:
             raise
-        return answer(problem_of(error))
+        with concerning(**asking):
+            return answer(problem_of(error))
+    finally:
+        _asking.reset(token)
+
+
+def asked_by(**known: object) -> contextlib.AbstractContextManager[None]:
+    """Give all log lines inside these fields, and the line about an error that leaves the request."""
+    _asking.get().update(known)
+    return concerning(**known)
 
 
 def answer(problem: Problem) -> web.Response:

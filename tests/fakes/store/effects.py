@@ -125,4 +125,5 @@ def _claimed(t: Tables, row: EffectRow) -> Claimed:
         created_at=row.created_at,
         watched_s=row.watched_s,
         requested_at=owner.rollout.created_at if owner else None,
+        guild_id=owner.rollout.guild_id if owner else None,
     )

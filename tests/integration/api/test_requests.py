@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from bot.domain.rollout.model import Action, Phase
 from bot.domain.tokens import TokenScope
@@ -17,7 +19,7 @@ from bot.ui.cards.card import draw
 from tests.fakes.outside import FakeReleases
 from tests.support.actors import BOSS, DEV, GUEST, LEAD, ONCALL
 from tests.support.api import Api, serving
-from tests.support.catalogs import GATED, LONG, PRODUCTION, V140, V150, catalog
+from tests.support.catalogs import GATED, GUILD, LONG, PRODUCTION, V140, V150, catalog
 from tests.support.harness import World
 
 DEPLOY = {"service": "checkout", "version": "1.5.0", "environment": "staging", "reason": "a merge"}
@@ -360,8 +362,11 @@ async def test_an_engine_that_does_not_answer_is_503_and_an_unexpected_error_sho
         assert (refused.status, refused.body["rule"]) == (503, "unreachable")
         assert int(refused.headers["Retry-After"]) > 0
         monkeypatch.setattr(api.slipway.engine, "status", broken)
-        failed = await api("dev", "GET", "/lanes")
+        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+            failed = await api("dev", "GET", "/lanes")
         assert (failed.status, failed.body["rule"]) == (500, "internal")
+        (line,) = logs
+        assert (line["event"], line["guild_id"], line["user_id"]) == ("api_request_failed", GUILD, DEV.id)
         assert failed.body["ref"] in failed.body["detail"] and "hunter2" not in str(failed.body)
 
 

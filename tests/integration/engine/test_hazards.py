@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from bot.adapters.postgres.connection.queries import SQL
@@ -23,6 +24,7 @@ from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import Applied
 from bot.domain.rollout.model import SYSTEM, Action, Desired, Lane, Observed, Phase, Plan, Rollout
 from bot.domain.rollout.steps import Gate, Shift, Soak
+from bot.domain.traces.ids import trace_id_of
 from bot.engine.api import RollbackRequest
 from bot.engine.stepper import Stepper
 from bot.logs import trace_id
@@ -462,19 +464,23 @@ async def test_who_must_act_hears_of_it_before_a_crowd_of_cards_is_redrawn(dsn: 
         assert first.effect.kind == "notify"
 
 
-async def test_everything_that_is_logged_of_one_effect_has_one_trace_id(dsn: str) -> None:
+async def test_all_that_is_logged_of_a_rollout_has_its_trace_id_and_of_one_effect_one_span_id(
+    dsn: str,
+) -> None:
     world = World(dsn)
     await world.serve()
-    seen: dict[str, set[str | None]] = defaultdict(set)
+    seen: dict[str, set[tuple[str | None, object, object]]] = defaultdict(set)
 
     async def probe(when: str, what: str) -> None:
-        seen[what].add(trace_id())
+        known = structlog.contextvars.get_contextvars()
+        seen[what].add((trace_id(), known["span_id"], known["guild_id"]))
 
     async with world.open(probe=probe) as slipway:
-        await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
+        done = await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
         await slipway.quiet()
-    assert all(len(ids) == 1 and None not in ids for ids in seen.values())
-    assert len(set.union(*seen.values())) == len(seen)
+    lines = [line for lines in seen.values() for line in lines]
+    assert {(trace, guild) for trace, _, guild in lines} == {(trace_id_of(done.identity), GUILD)}
+    assert len({span for _, span, _ in lines}) == len(lines) == len(seen)
 
 
 # ---- housekeeping --------------------------------------------------------------------------------------------

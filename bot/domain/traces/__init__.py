@@ -1,0 +1,1 @@
+"""Traces: a rollout as spans, made of what was saved."""
