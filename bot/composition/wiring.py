@@ -25,7 +25,6 @@ from bot.adapters.moved_clock import MovedClock
 from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.connection.schema import is_newest
-from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.postgres.tokens import PostgresTokens
 from bot.adapters.process_usage import ProcessUsage
 from bot.adapters.redis import waker as redis
@@ -46,6 +45,7 @@ from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
 from bot.composition.health import HealthService, MetricSourceHealth
 from bot.composition.itself import OwnParts, ProcessVitals, StatementCounter
 from bot.composition.speaking import Speaking
+from bot.composition.tracing import stores
 from bot.domain.config import Catalog
 from bot.domain.formatting import with_times
 from bot.engine.effects.outbox import Probe, no_probe
@@ -165,8 +165,8 @@ async def _assemble(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
     pools, statements = await _pools(dsn, settings, telemetry, stack)
-    people, store = (PostgresStore(pool) for pool in pools)
     clock, following = _clocks(pools[1], settings)
+    (people, store), traces = stores(pools, settings, stack, clock, redact=redact, telemetry=telemetry)
     # No limit: what hangs in one lane must not make the probes of others wait.
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
     waker = await stack.enter_async_context(EventWaker(settings.redis.dsn))
@@ -372,7 +372,7 @@ async def _assemble(
 
     return _Slipway(
         (
-            *(work, routing.follow, health.watch, clock.run, *own.parts),
+            *(work, routing.follow, health.watch, clock.run, *own.parts, *traces),
             *((lambda: _speak(ready, gateway, connected),) if speaks else ()),
         ),
         reload,

@@ -9,6 +9,7 @@ from bot.doctor import local
 from bot.doctor.applications import examine_applications, examine_manifests
 from bot.doctor.discord import examine_discord
 from bot.doctor.lines import CheckLine, bad, warn
+from bot.doctor.traces import examine_traces
 from bot.redaction import Redactor
 from bot.settings import SettingsError, load_settings
 
@@ -51,6 +52,7 @@ async def examinations(*, discord: bool = True) -> AsyncIterator[CheckLine]:
     async for line in local.examine_database(settings):
         yield line
     yield await local.examine_redis(settings)
+    yield await examine_traces(settings)
     if catalog is not None:
         for part in (
             local.examine_targets(catalog, settings.data_dir),

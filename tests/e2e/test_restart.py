@@ -6,17 +6,23 @@ import contextlib
 import json
 import random
 import signal
+from typing import Any
 
 import pytest
 
+from bot.domain.traces.ids import trace_id_of
+from demo.children import free_port
 from demo.stories.stage import Json, StoryError
 from tests.support.e2e.acts import CALLBACKS, fault, part
 from tests.support.e2e.heard import said_once
 from tests.support.e2e.stack import Stack, lanes, marks
+from tests.support.otlp import Collector, collector, plain
 
 pytestmark = [*marks("restart"), pytest.mark.real]
 LANES = lanes("checkout/endurance", "search/endurance", "mail/production")
 KILLS = 5
+OTLP_PORT = free_port()
+ENVIRONMENT = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{OTLP_PORT}"}
 
 
 async def test_sigterm_in_a_soak_stops_cleanly_and_the_next_bot_goes_on(stack: Stack) -> None:
@@ -34,13 +40,15 @@ async def test_sigterm_in_a_soak_stops_cleanly_and_the_next_bot_goes_on(stack: S
 async def test_killed_at_random_times_in_a_soak_the_rollout_ends_as_if_nothing_had_been(stack: Stack) -> None:
     rng = random.Random(20260701)
     since = await stack.cursor("search", "endurance")
-    id_ = await stack.deploy("search", "1.6.0", "endurance")
-    await stack.phase(id_, "soaking")
-    for _ in range(KILLS):
-        await stack.sleep(rng.uniform(0.0, 1.5))
-        await stack.kill_bot()
-        await stack.bot_back()
-    await stack.phase(id_, "succeeded")
+    async with collector(OTLP_PORT) as traces:
+        id_ = await stack.deploy("search", "1.6.0", "endurance")
+        await stack.phase(id_, "soaking")
+        for _ in range(KILLS):
+            await stack.sleep(rng.uniform(0.0, 1.5))
+            await stack.kill_bot()
+            await stack.bot_back()
+        row = await stack.phase(id_, "succeeded")
+        await one_trace(stack, row, traces)
     await said_once(stack, id_)
     await stack.served_by("search", "endurance", "1.6.0")
     assert stack.starts("search", "endurance", "1.6.0") == 1
@@ -97,6 +105,22 @@ async def test_a_rollout_that_an_older_version_stored_is_finished(stack: Stack) 
     row = await stack.phase(id_, "succeeded")
     assert part(row, "charter")["plan"]["steps"] == charter["plan"]["steps"]
     await stack.served_by("checkout", "endurance", "1.6.1")
+
+
+async def one_trace(stack: Stack, row: Any, traces: Collector) -> None:
+    """Waits for the rollout's own span: whatever processes made the spans, they are of one trace, each there once."""
+    trace_id = trace_id_of((row["id"], row["created_at"]))
+    name = f"RUN {row['service']}/{row['environment']}"
+
+    async def sent() -> bool | None:
+        return any(span.name == name and span.trace_id.hex() == trace_id for span in traces.spans) or None
+
+    await stack.until("the end of the trace", sent)
+    spans = [span for span in traces.spans if span.trace_id.hex() == trace_id]
+    assert len({span.span_id for span in spans}) == len(spans)
+    # A process that is killed within a second of a step's end takes its span along.
+    soaks = [span for span in spans if span.name.startswith("soak")]
+    assert {plain(event.attributes)["slipway.verdict"] for soak in soaks for event in soak.events} <= {"PASS"}
 
 
 async def unanswered(stack: Stack, interaction: str) -> None:

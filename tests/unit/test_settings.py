@@ -10,6 +10,7 @@ import pytest
 from bot.catalog.yaml_source import read_folder
 from bot.settings import (
     CLIENT_NAMES,
+    PLAIN_NAMES,
     PREFIX,
     Settings,
     SettingsError,
@@ -23,12 +24,7 @@ from tests.support.paths import ROOT
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.upper().startswith(PREFIX) or name in (
-            "DATABASE_URL",
-            "REDIS_URL",
-            "DISCORD_TOKEN",
-            "ADMIN_API_SECRET",
-        ):
+        if name.upper().startswith(PREFIX) or name in PLAIN_NAMES:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -156,6 +152,29 @@ def test_printing_never_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         assert hidden not in shown
         assert any(hidden in known for known in settings.secrets())
     assert settings.describe()["SLIPWAY_DISCORD_TOKEN"] == "(set)"
+
+
+def test_traces_go_where_the_standard_names_say_and_a_foreign_value_is_no_mistake(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert load_settings().otel.traces_url is None
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=k3y%20value, tenant=acme")
+    settings = load_settings()
+    assert settings.otel.traces_url == "http://collector:4318/v1/traces"
+    assert {"k3y%20value", "k3y value", "acme"} <= set(settings.secrets())
+    assert settings.describe()["SLIPWAY_OTEL_HEADERS"] == "(set)"
+    (tmp_path / ".env").write_text(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://t/x\nOTEL_EXPORTER_OTLP_TRACES_HEADERS=a=b\n"
+    )
+    settings = load_settings()
+    assert settings.otel.traces_url == "https://t/x"
+    assert settings.otel.headers is not None and settings.otel.headers.get_secret_value() == "a=b"
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "TRUE")
+    assert load_settings().otel.traces_url is None
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "maybe")
+    monkeypatch.setenv("SLIPWAY_OTEL_TRACES_ENDPOINT", "collector:4317")
+    assert load_settings().otel.traces_url == "collector:4317"
 
 
 def test_names_of_the_client_of_the_api_are_no_mistake_in_the_environment(

@@ -15,6 +15,7 @@ from bot.adapters.postgres.watch.incidents import PostgresIncidents
 from bot.adapters.postgres.watch.monitors import PostgresMonitors
 from bot.adapters.postgres.watch.oncall import PostgresOnCall
 from bot.adapters.postgres.watch.silences import PostgresSilences
+from bot.ports.store import EffectStore, RolloutStore
 
 
 class PostgresStore:
@@ -22,8 +23,9 @@ class PostgresStore:
 
     def __init__(self, database: Database) -> None:
         charters = Charters()
-        self.rollouts = PostgresRollouts(database, charters)
-        self.effects = PostgresEffects(database)
+        # Composition may put another around these two.
+        self.rollouts: RolloutStore = PostgresRollouts(database, charters)
+        self.effects: EffectStore = PostgresEffects(database)
         self.timers = PostgresTimers(database)
         self.ticks = PostgresTicks(database, charters)
         self.lanes = PostgresLanes(database, charters)

@@ -201,6 +201,10 @@ class Telemetry(WatchMetrics):
         """Count a beat: `sent`, `failed`, `withheld`."""
         self._heartbeats.labels(self._bound("heartbeat", outcome)).inc()
 
+    def spans(self, outcome: str, count: int) -> None:
+        """Count spans of rollouts: `sent`, `dropped`, `failed`."""
+        self._spans.labels(self._bound("spans", outcome)).inc(count)
+
     def _stores(self) -> None:
         self._component = self._gauge(
             "component_up", "1 if the last probe of `/health` succeeded.", "component"
@@ -217,6 +221,11 @@ class Telemetry(WatchMetrics):
             "memory_used_ratio", "Memory in use as a share of the limit, 0 to 1; NaN without a limit."
         )
         self._memory.set(float("nan"))
+        self._spans = self._counter(
+            "spans",
+            "Spans for the OTLP endpoint: `sent`, `dropped` (no room in the queue), `failed` (not taken in time).",
+            "outcome",
+        )
         self._heartbeats = self._counter(
             "heartbeats", "Beats to `SLIPWAY_HEARTBEAT_URL`: `sent`, `failed`, `withheld`.", "outcome"
         )

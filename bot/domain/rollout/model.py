@@ -390,6 +390,7 @@ class Rollout:
     )
     preconditions: tuple[Precondition, ...] = ()  # as they were met when it started
     changes: Changes | None = None  # what it changes in the source code, as far as that is known
+    back_since: datetime | None = None  # since when it is on its way back, or halted
     schema: int = 1
     stamp: str = ""
 

@@ -120,7 +120,8 @@ def _order(builder: StepBuilder, what: str, sentence: str, **details: object) ->
     if rollout.stable is None:
         halt(builder, f"{sentence.rstrip('.')}. There is no earlier release to go back to.")
         return False
-    builder.change(phase=Phase.ROLLING_BACK, **_NOTHING_PENDING)
+    since = rollout.back_since if rollout.phase is Phase.ROLLING_BACK else builder.at
+    builder.change(phase=Phase.ROLLING_BACK, back_since=since, **_NOTHING_PENDING)
     builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s, urgent=True)
     builder.tell(what, sentence, to=rollout.stable.version, **details)
     _undo(builder)
@@ -137,7 +138,7 @@ def _undo(builder: StepBuilder) -> None:
 
 def halt(builder: StepBuilder, why: str) -> None:
     """Leave traffic where it is and alert people; only a person ends this."""
-    builder.change(phase=Phase.HALTED, **_NOTHING_PENDING)
+    builder.change(phase=Phase.HALTED, back_since=builder.at, **_NOTHING_PENDING)
     builder.tell("halted", why)
     builder.order(Notify("halted", builder.rollout.policy.notify_roles, text=why))
 

@@ -24,6 +24,7 @@ from bot.engine.loops.sampler import Measurement, Sampler, crash
 from bot.engine.observation import heard_by
 from bot.engine.stepper import Stepper, change_of, stamped
 from bot.engine.tasks import Tasks
+from bot.engine.tracing import traced
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.meter import Meter
@@ -115,6 +116,10 @@ class JudgeLoop:
         self._seen_term, self._last = term, now
 
     async def _measure(self, loaded: Loaded, planned: datetime, now: datetime) -> _Tick | None:
+        with traced(loaded.rollout):
+            return await self._measured(loaded, planned, now)
+
+    async def _measured(self, loaded: Loaded, planned: datetime, now: datetime) -> _Tick | None:
         rollout = loaded.rollout
         next_at = following(planned, now, rollout.policy.tick_s)
         try:
@@ -172,7 +177,8 @@ class JudgeLoop:
         except Unreachable:
             raise
         except Exception:
-            log.exception("tick_not_saved", rollout=tick.loaded.rollout.id)
+            with traced(tick.loaded.rollout):
+                log.exception("tick_not_saved", rollout=tick.loaded.rollout.id)
             await self._store.ticks.postpone(tick.loaded.rollout, tick.next_at)
             return True
 

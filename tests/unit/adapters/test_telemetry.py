@@ -66,6 +66,7 @@ def everything() -> Telemetry:
     telemetry.lanes([CHECKOUT])
     telemetry.process(1, 0.5)
     telemetry.heartbeat("sent")
+    telemetry.spans("sent", 3)
     return telemetry
 
 
