@@ -298,6 +298,15 @@ async def test_only_new_content_notifies_and_only_those_allowed(client: Client) 
     assert (await client.api("GET", f"messages/{message}")).body["notified"] == []
 
 
+async def test_a_channel_takes_250_pins(client: Client) -> None:
+    await deny(client, "PIN_MESSAGES", value=True)
+    pins = client.sandbox.core.state.channels[client.sandbox.channel_id("general")].pins
+    pins += [str(number) for number in range(249)]
+    ids = [(await client.send({"content": str(i)})).body["id"] for i in range(2)]
+    assert (await client.rest("PUT", f"{where(client)}/messages/pins/{ids[0]}")).status == 204
+    assert (await client.rest("PUT", f"{where(client)}/messages/pins/{ids[1]}")).code == 30003
+
+
 async def test_a_reply_needs_its_message(client: Client) -> None:
     message = (await client.send({"content": "card"})).body["id"]
     reply = await client.send({"content": "re", "message_reference": {"message_id": message}})
@@ -310,6 +319,8 @@ async def test_a_reply_needs_its_message(client: Client) -> None:
 async def test_pins_reactions_bulk_deletes_and_typing(client: Client) -> None:
     ids = [(await client.send({"content": str(i)})).body["id"] for i in range(3)]
     await deny(client, "MANAGE_MESSAGES", value=True)
+    assert (await client.rest("PUT", f"{where(client)}/pins/{ids[0]}")).code == 50013
+    await deny(client, "PIN_MESSAGES", value=True)
     assert (await client.rest("PUT", f"{where(client)}/pins/{ids[0]}")).status == 204
     assert [one["id"] for one in (await client.rest("GET", f"{where(client)}/pins")).body] == [ids[0]]
     assert len((await client.rest("GET", f"{where(client)}/messages/pins")).body["items"]) == 1

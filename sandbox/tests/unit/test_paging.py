@@ -86,7 +86,7 @@ async def test_members_of_a_guild_and_of_a_thread(client: Client) -> None:
 
 
 async def test_pins(client: Client, clock: ManualClock) -> None:
-    await client.api("PATCH", "channels/general", {"permissions": {"MANAGE_MESSAGES": True}})
+    await client.api("PATCH", "channels/general", {"permissions": {"PIN_MESSAGES": True}})
     channel = f"/channels/{client.sandbox.channel_id('general')}/messages"
     for i in range(3):
         message = (await client.send({"content": str(i)})).body["id"]

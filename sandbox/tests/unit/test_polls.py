@@ -93,7 +93,7 @@ async def test_a_poll_is_shown_and_ends_a_day_later(client: Client, clock: Manua
         "victor_answer_text": "Soup",
     }
     refused = await vote(client, "ben", message, "Soup")
-    assert (refused.status, refused.body["error"]["message"]) == (403, "Poll expired (520001)")
+    assert (refused.status, refused.body["error"]["message"]) == (400, "Poll expired (520001)")
 
 
 async def test_votes_are_announced_counted_and_taken_back(client: Client) -> None:

@@ -7,6 +7,8 @@ from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.traffic.rate_limits import READS
 
+MOST = 250
+
 
 async def pins(call: Context) -> Result:
     channel = call.channel(perms.READ_MESSAGE_HISTORY)
@@ -34,13 +36,11 @@ async def unpin(call: Context) -> Result:
 
 
 async def _pin(call: Context, *, pinned: bool) -> Result:
-    channel = call.channel()
-    if not (call.may(channel, perms.PIN_MESSAGES) or call.may(channel, perms.MANAGE_MESSAGES)):
-        raise DiscordError(50013)
+    channel = call.channel(perms.PIN_MESSAGES)
     message = call.message(channel)
     channel.pins = [one for one in channel.pins if one != message.id]
     if pinned:
-        if len(channel.pins) >= 50:
+        if len(channel.pins) >= MOST:
             raise DiscordError(30003)
         channel.pins.insert(0, message.id)
         message.pinned_at = call.core.clock.now()
