@@ -19,7 +19,7 @@ DESCRIPTION = HERE.parent / "tests" / "descriptions" / "openapi.json.gz"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 # Fields of bodies and query parameters that modelled routes do not have: ignored, or refused as not modelled.
-_OTHER_CHANNELS = "bitrate user_limit rtc_region video_quality_mode default_tag_setting type icon"
+_OTHER_CHANNELS = "default_tag_setting type icon"
 _OTHER_SETTINGS = (
     "icon cover_image team_id flags explicit_content_filter max_participants type custom_install_url install_params "
     "role_connections_verification_url integration_types_config event_webhooks_status event_webhooks_url "
@@ -32,7 +32,6 @@ WITHOUT = {
     "PATCH /channels/{channel_id}/messages/{message_id}": "sticker_ids",
     "POST /channels/{channel_id}/messages": "sticker_ids shared_client_theme",
     "PATCH /guilds/{guild_id}/members/@me": "avatar banner bio",
-    "PATCH /guilds/{guild_id}/members/{user_id}": "channel_id deaf mute",
     "POST /guilds/{guild_id}/roles": "icon",
     "PATCH /guilds/{guild_id}/roles/{role_id}": "icon",
     "POST /users/@me/channels": "access_tokens nicks",

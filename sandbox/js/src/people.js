@@ -61,6 +61,15 @@ export class Person {
     return new SeenMessage(await this.#act("DELETE", "reactions", { message: id(message), emoji }));
   }
 
+  /** Join a voice or stage channel, move there, or mute and deafen oneself where one is. */
+  async joinVoice(channel, { mute = false, deaf = false } = {}) {
+    await this.#act("POST", "voice", { channel, mute, deaf });
+  }
+
+  async leaveVoice() {
+    await this.#act("DELETE", "voice", {});
+  }
+
   /** The newest messages that this person sees, ephemeral ones included; newest last. */
   messages(channel) {
     return messages(this.#api, channel, this.#reader());

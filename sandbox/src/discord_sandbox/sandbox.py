@@ -111,6 +111,12 @@ class Sandbox:
         reader = ChannelReader(self._api())
         return await reader.wait_for_message(channel, text, author=author, after=after, seconds=seconds)
 
+    async def voice(self, channel: str = "", *, guild: str = "") -> list[JSON]:
+        """Who is in a voice channel, or in any: `user`, `mute`, `self_mute` and more, as `GET voice` answers."""
+        query = {key: value for key, value in (("channel", channel), ("guild", guild)) if value}
+        found: list[JSON] = (await self._api().call("GET", "voice", None, **query))["voice"]
+        return found
+
     def recorder(self) -> Recorder:
         """What bots call from now on."""
         return Recorder(self.core.log, (f"{one.method} {one.path}" for one in ENDPOINTS))

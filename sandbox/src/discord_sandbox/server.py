@@ -27,7 +27,7 @@ from discord_sandbox.discord.rest import (
     webhooks,
 )
 from discord_sandbox.discord.rest.context import VERSIONS
-from discord_sandbox.discord.rest.guild import bans, members, reads, roles
+from discord_sandbox.discord.rest.guild import bans, members, reads, roles, voice
 from discord_sandbox.discord.rest.guild import channels as guild_channels
 from discord_sandbox.discord.rest.replies import reply
 from discord_sandbox.discord.rest.unmodelled import other_version, unmodelled
@@ -45,6 +45,7 @@ ENDPOINTS = (
     *reads.ENDPOINTS,
     *members.ENDPOINTS,
     *bans.ENDPOINTS,
+    *voice.ENDPOINTS,
     *guild_channels.ENDPOINTS,
     *channels.ENDPOINTS,
     *overwrites.ENDPOINTS,

@@ -16,6 +16,10 @@ EVERYONE = (
     "ADD_REACTIONS",
     "USE_APPLICATION_COMMANDS",
     "CHANGE_NICKNAME",
+    "CONNECT",
+    "SPEAK",
+    "USE_VAD",
+    "REQUEST_TO_SPEAK",
 )
 BOT = (
     "VIEW_CHANNEL",
@@ -54,12 +58,16 @@ class PersonSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSpec:
-    """`type` is text, announcement, forum or category; `category` names one that is listed before."""
+    """`type` is text, announcement, forum, voice, stage or category; `category` names one that is listed before.
+
+    user_limit: how many can be in a voice or stage channel, 0 for any number.
+    """
 
     name: str
     topic: str = ""
     type: str = "text"
     category: str = ""
+    user_limit: int = 0
 
 
 ROLES = (

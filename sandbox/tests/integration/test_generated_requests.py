@@ -93,6 +93,16 @@ class Scene:
         await client.rest("PUT", f"/channels/{thread}/thread-members/{client.sandbox.person_id('ada')}")
         return {"channel_id": thread, "message_id": said.body["id"]}
 
+    async def _stage(self) -> None:
+        """The bot and a person on a stage."""
+        sandbox = self._client.sandbox
+        await self._client.api("POST", "channels", {"name": "Hall", "type": "stage"})
+        await self._client.api("POST", "voice", {"user": "ada", "channel": "Hall"})
+        core = sandbox.core
+        guild = core.state.guilds[sandbox.guild_id()]
+        hall = next(one for one in guild.channels.values() if one.name == "Hall")
+        core.voice.connect(guild.members[sandbox.application_id()], hall)
+
     async def _webhook(self, channel: str) -> dict[str, str]:
         client = self._client
         made = (await client.rest("POST", f"/channels/{channel}/webhooks", {"name": "feed"})).body
@@ -111,6 +121,8 @@ class Scene:
 
     async def send(self, case: Any) -> Answer:
         await self.renew()
+        if "voice-states" in case.path or case.path.endswith("/members/{user_id}"):
+            await self._stage()
         options: JSON = {"params": list(_pairs(case.query or {}))}
         if isinstance(case.body, _BODIES):
             raw = case.body if isinstance(case.body, bytes) else json.dumps(case.body).encode()

@@ -56,7 +56,7 @@ async def test_each_change_needs_its_permission_and_is_announced(client: Client,
         ({"nick": ""}, {"nick": ["x"]}, 50035),
         ({"roles": []}, {"roles": ["1"]}, 50035),
         ({"mute": None}, {"mute": True}, 40032),
-        ({"channel_id": None}, {"channel_id": "1"}, 40032),
+        ({"deaf": None}, {"deaf": False}, 40032),
         ({"flags": 4}, {"flags": -1}, 50035),
     ],
 )

@@ -18,6 +18,7 @@ from discord_sandbox.api.calls import (
     roles,
     services,
     threads,
+    voice,
     webhooks,
     writing,
 )
@@ -32,8 +33,8 @@ from discord_sandbox.discord.state.model import JSON
 BASE = "/sandbox/v1"
 
 
-_MESSAGE, _CHANNEL, _INTERACTION, _FAULT, _PERSON, _ROLE, _BAN = (
-    shape(one) for one in ("Message", "Channel", "Interaction", "Fault", "Person", "Role", "Ban")
+_MESSAGE, _CHANNEL, _INTERACTION, _FAULT, _PERSON, _ROLE, _BAN, _VOICE = (
+    shape(one) for one in ("Message", "Channel", "Interaction", "Fault", "Person", "Role", "Ban", "Voice")
 )
 
 
@@ -68,6 +69,8 @@ ACTS = (
         "DELETE", "/threads/{name}/members", threads.leave, "leave a thread", requests.JOIN_THREAD, _CHANNEL
     ),
     Route("POST", "/reactions", people.react, "react to a message", requests.REACT, _MESSAGE, 201),
+    Route("POST", "/voice", voice.connect, "join a voice channel", requests.JOIN_VOICE, _VOICE),
+    Route("DELETE", "/voice", voice.leave, "leave voice", requests.LEAVE_VOICE, _VOICE),
     Route("DELETE", "/reactions", people.unreact, "take a reaction back", requests.REACT, _MESSAGE),
 )
 READS = (
@@ -97,6 +100,7 @@ READS = (
         answers.MESSAGES,
     ),
     Route("GET", "/messages/{id}", lookups.message, "one message", requests.READER, _MESSAGE),
+    Route("GET", "/voice", voice.listed, "who is in voice", requests.IN_VOICE, answers.VOICE),
     Route("GET", "/events", events.events, "server-sent events", requests.EVENTS, None),
     Route("GET", "/requests", lookups.requests, "REST calls of bots", requests.REQUESTS, answers.REQUESTS),
 )

@@ -4,18 +4,21 @@ from discord_sandbox.api.message_views import MessageViews, avatar, color, time
 from discord_sandbox.discord.state.ed25519 import public_key, seed_of
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role
 from discord_sandbox.discord.state.permissions import names
+from discord_sandbox.discord.state.voice import VoiceState
 from discord_sandbox.discord.traffic.faults import Fault
 from discord_sandbox.discord.traffic.request_log import LoggedCall
 
 CHANNEL_TYPES = {
     0: "text",
     1: "direct",
+    2: "voice",
     4: "category",
     5: "announcement",
     15: "forum",
     10: "thread",
     11: "thread",
     12: "private_thread",
+    13: "stage",
 }
 
 
@@ -78,6 +81,30 @@ class Views(MessageViews):
             "members": self._members(it),
             "message_count": thread.message_count if thread is not None else len(it.messages),
             "last_message_id": it.last_message_id,
+            "user_limit": it.voice.user_limit if it.voice is not None else 0,
+            "voice": [
+                self.voice(it.guild.members[one.user_id], one)
+                for one in (self._core.voice.inside(it) if it.is_voice else ())
+            ],
+        }
+
+    def voice(self, member: Member, it: VoiceState) -> JSON:
+        """Who is where in voice, and whether they can be heard. `mute` and `deaf` are the server's."""
+        channel = member.guild.channels[it.channel_id]
+        return {
+            "user": member.user.name,
+            "user_id": member.user.id,
+            "display_name": member.nick or member.user.display_name,
+            "bot": member.user.bot,
+            "guild": member.guild.name,
+            "channel": channel.name,
+            "channel_id": channel.id,
+            "mute": member.mute,
+            "deaf": member.deaf,
+            "self_mute": it.self_mute,
+            "self_deaf": it.self_deaf,
+            "suppress": it.suppress,
+            "requested_to_speak": time(it.requested) if it.requested is not None else None,
         }
 
     def _members(self, it: Channel) -> list[str]:

@@ -17,6 +17,7 @@ from discord_sandbox.discord.actions.reactions import Reactions
 from discord_sandbox.discord.actions.responses import Responses
 from discord_sandbox.discord.actions.roles import Roles
 from discord_sandbox.discord.actions.threads import Threads
+from discord_sandbox.discord.actions.voice import Voice
 from discord_sandbox.discord.actions.webhooks import Webhooks
 from discord_sandbox.discord.endpoint.delivery import Endpoints
 from discord_sandbox.discord.gateway.hub import Gateway
@@ -44,10 +45,11 @@ class Core:
         self.broadcast = Broadcast(self.state, self.gateway, self.feed, self.render)
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
         self.reactions = Reactions(self.broadcast)
+        self.voice = Voice(self.state, self.broadcast)
         self.threads = Threads(self.state, clock, self.broadcast)
         self.forum_posts = ForumPosts(self.threads, self.posts)
-        self.channels = Channels(self.state, self.broadcast, self.threads)
-        self.members = Members(self.state, clock, self.broadcast, self.threads)
+        self.channels = Channels(self.state, self.broadcast, self.threads, self.voice)
+        self.members = Members(self.state, clock, self.broadcast, self.threads, voice=self.voice)
         self.polls = Polls(self.state, clock, self.broadcast)
         self.roles = Roles(self.state, self.broadcast)
         self.webhooks = Webhooks(self.state, self.broadcast, self.posts)
@@ -58,6 +60,9 @@ class Core:
         self.broadcast.deliver = self.endpoints.deliver
         self.url = ""
         self.gateway.on_change = self._session_changed
+        self.gateway.on_voice = self.voice.requested
+        self.gateway.on_begin = self.voice.began
+        self.gateway.on_end = self.voice.session_ended
 
     def _session_changed(self, application: Application) -> None:
         """Publish the current application: a session may be older than the last reset."""

@@ -67,6 +67,18 @@ class Person:
             await self._act("DELETE", "reactions", {"message": _id(message), "emoji": emoji})
         )
 
+    async def join_voice(
+        self, channel: str, *, mute: bool = False, deaf: bool = False, request_to_speak: bool | None = None
+    ) -> None:
+        """Join a voice or stage channel, move there, or mute and deafen oneself where one is."""
+        body: JSON = {"channel": channel, "mute": mute, "deaf": deaf}
+        if request_to_speak is not None:
+            body["request_to_speak"] = request_to_speak
+        await self._act("POST", "voice", body)
+
+    async def leave_voice(self) -> None:
+        await self._act("DELETE", "voice", {})
+
     async def messages(self, channel: str, limit: int = 100) -> list[SeenMessage]:
         """The newest messages that this person sees, ephemeral ones included; newest last."""
         return await self._reader.messages(channel, limit)

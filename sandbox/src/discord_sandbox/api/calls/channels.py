@@ -8,9 +8,11 @@ from discord_sandbox.discord.errors import Complaints
 from discord_sandbox.discord.rules import channels as rules
 from discord_sandbox.discord.rules import forums
 from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.rules.voice import read_settings
 from discord_sandbox.discord.state.forum import Forum
-from discord_sandbox.discord.state.model import CATEGORY, FORUM, JSON, Channel, Guild
+from discord_sandbox.discord.state.model import CATEGORY, FORUM, JSON, VOICES, Channel, Guild
 from discord_sandbox.discord.state.permissions import BITS, Overwrite
+from discord_sandbox.discord.state.voice import VoiceSettings
 
 KINDS = {CHANNEL_TYPES[kind]: kind for kind in rules.KINDS}
 # The API's names of fields, and Discord's.
@@ -58,7 +60,19 @@ async def create(call: ApiCall) -> JSON:
         complaints = Complaints()
         forum = forums.read(Fields(body, complaints), Forum(), call.core.state.new_id)
         complaints.check()
-    return Views(call.core).channel(call.core.channels.create(guild, kind, found, None, forum))
+    voice = None
+    if kind in VOICES:
+        voice = _voice(call, kind, VoiceSettings())
+    made = call.core.channels.create(guild, kind, found, None, forum=forum, voice=voice)
+    return Views(call.core).channel(made)
+
+
+def _voice(call: ApiCall, kind: int, former: VoiceSettings) -> VoiceSettings:
+    complaints = Complaints()
+    body: JSON = {key: call.body[key] for key in ("user_limit", "bitrate") if key in call.body}
+    found = read_settings(Fields(body, complaints), kind, former)
+    complaints.check()
+    return found
 
 
 def _overwrite(call: ApiCall, channel: Channel) -> None:
@@ -93,8 +107,10 @@ async def change(call: ApiCall) -> JSON:
         if call.body.get("archived") is not None:
             call.core.threads.archive(found, archived=bool(call.body["archived"]))
         call.core.threads.changed(found)
-    elif {*GIVEN, "category"} & call.body.keys():
-        call.core.channels.change(found, _read(call, found.guild, found.kind, found))
+    elif {*GIVEN, "category", "user_limit", "bitrate"} & call.body.keys():
+        given = _read(call, found.guild, found.kind, found)
+        voice = _voice(call, found.kind, found.voice) if found.voice is not None else None
+        call.core.channels.change(found, given, None, voice)
     shown = Views(call.core).channel(found)
     place = found.thread.parent if found.thread is not None else found
     return shown | {"overwrites": [_shown(one) for one in place.overwrites.values()]}

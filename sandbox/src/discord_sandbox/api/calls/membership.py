@@ -7,9 +7,10 @@ from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.rules.members import LONGEST_TIMEOUT, NICK
 from discord_sandbox.discord.state.ids import named_id
-from discord_sandbox.discord.state.model import JSON, Application, Guild, Member, User
+from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, User
 from discord_sandbox.discord.state.seed import new_person
 
+CHANGES = frozenset({"roles", "nick", "timeout", "accepts_messages", "mute", "deaf", "voice"})
 NAME = re.compile(r"[a-z0-9_.\-]{2,32}")
 
 
@@ -49,10 +50,11 @@ async def leave(call: ApiCall) -> JSON:
 async def change(call: ApiCall) -> JSON:
     """PATCH people/{name}: roles, nick, timeout, accepts_messages."""
     member = call.member(call.params["name"])
-    if not {"roles", "nick", "timeout", "accepts_messages"} & call.body.keys():
-        raise invalid('Nothing to change: give "roles", "nick", "timeout" or "accepts_messages".')
+    if not CHANGES & call.body.keys():
+        raise invalid('Nothing to change: give "roles", "nick", "timeout", "voice" or another field.')
     roles, accepts = _roles(call, member.guild), _accepts(call)
     nick, until = _nick(call, member), _until(call, member)
+    place = _voice(call, member)
     if accepts is not None:
         member.user.accepts_messages = accepts
         for guild in call.core.state.guilds.values():
@@ -62,7 +64,27 @@ async def change(call: ApiCall) -> JSON:
         member.roles = member.roles if roles is None else roles
         member.nick, member.timed_out_until = nick, until
         call.core.members.changed(member)
+    mute, deaf = call.body.get("mute"), call.body.get("deaf")
+    if mute is not None or deaf is not None:
+        call.core.voice.set_server(member, mute=mute, deaf=deaf)
+        call.core.feed.publish("people_update", member)
+    if "voice" in call.body:
+        call.core.voice.move(member, place)
     return Views(call.core).person(member)
+
+
+def _voice(call: ApiCall, member: Member) -> Channel | None:
+    """The voice channel that the person is put into. Raises 409 for one who is in none."""
+    if not {"voice", "mute", "deaf"} & call.body.keys():
+        return None
+    if call.core.voice.of(member) is None:
+        raise ApiError(409, "conflict", f"{member.user.name} is in no voice channel.")
+    if call.body.get("voice") is None:
+        return None
+    channel = call.channel(call.body["voice"])
+    if not channel.is_voice or channel.guild is not member.guild:
+        raise ApiError(409, "conflict", f'"{channel.name}" is no voice channel of {member.guild.name}.')
+    return channel
 
 
 def _roles(call: ApiCall, guild: Guild) -> list[str] | None:

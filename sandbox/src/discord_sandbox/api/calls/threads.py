@@ -35,7 +35,7 @@ async def start(call: ApiCall) -> JSON:
         raise invalid(f'"name" takes at most {LONGEST} characters.')
     if channel.forum is not None:
         return _post(call, member, channel, channel.forum, draft)
-    if channel.is_thread or channel.is_direct or not channel.holds_messages:
+    if channel.is_thread or channel.is_direct or channel.is_voice or not channel.holds_messages:
         raise ApiError(409, "conflict", f'There are no threads in "{channel.name}".')
     private = call.body.get("private") is True
     needed = perms.CREATE_PRIVATE_THREADS if private else perms.CREATE_PUBLIC_THREADS

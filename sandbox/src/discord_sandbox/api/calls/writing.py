@@ -139,6 +139,7 @@ async def edit(call: ApiCall) -> JSON:
 
 async def delete(call: ApiCall) -> JSON:
     """DELETE messages/{id}: as `user`, their own or with MANAGE_MESSAGES; without, behind everyone's back."""
+    member: Member | None = None
     if call.get("user") is None:
         message = call.message(call.params["id"])
     else:

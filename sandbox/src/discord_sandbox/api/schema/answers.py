@@ -19,7 +19,10 @@ from discord_sandbox.api.schema.words import (
 )
 from discord_sandbox.discord.traffic.faults import KINDS, SCOPES
 
-_CHANNEL_TYPE = one_of("text", "announcement", "category", "forum", "direct", "thread", "private_thread")
+_CHANNEL_TYPE = one_of(
+    *("text", "announcement", "category", "forum", "voice", "stage"),
+    *("direct", "thread", "private_thread"),
+)
 _THING = one_of("string", "user", "role", "mentionable", "channel")
 _FIELD_TYPE = one_of(
     *("text", "string_select", "user_select", "role_select", "mentionable_select", "channel_select"),
@@ -73,6 +76,23 @@ _PLACES: dict[str, JSON] = {
         members=many(TEXT),
         message_count=WHOLE,
         last_message_id=maybe(ID),
+        user_limit=WHOLE,
+        voice=many(shape("Voice")),
+    ),
+    "Voice": record(
+        user=TEXT,
+        user_id=ID,
+        display_name=TEXT,
+        bot=FLAG,
+        guild=TEXT,
+        channel=TEXT,
+        channel_id=ID,
+        mute=FLAG,
+        deaf=FLAG,
+        self_mute=FLAG,
+        self_deaf=FLAG,
+        suppress=FLAG,
+        requested_to_speak=maybe(TIME),
     ),
     "Application": record(
         id=ID,
@@ -279,6 +299,7 @@ MESSAGES = record(channel=shape("Channel"), messages=many(shape("Message")))
 OVERWRITE = record(target=ID, type=one_of("role", "member"), permissions=by_name(FLAG))
 CHANGED_CHANNEL = record(**SHAPES["Channel"]["properties"], overwrites=many(OVERWRITE))
 COMMAND_PERMISSIONS = record(permissions=many(_PERMISSION))
+VOICE = record(voice=many(shape("Voice")))
 BANS = record(bans=many(shape("Ban")))
 TOKEN = record(token=TEXT)
 REQUESTS = record(last=WHOLE, requests=many(shape("LoggedCall")))

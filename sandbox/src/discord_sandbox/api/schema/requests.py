@@ -160,6 +160,21 @@ REQUESTS = taking(
     modelled=about(FLAG, "Whether the sandbox has the route."),
 )
 
+JOIN_VOICE = taking(
+    "user channel",
+    "user mute",
+    "user deaf",
+    "user request_to_speak",
+    example={"user": "ada", "channel": "Lounge", "mute": True},
+    **NAMED,
+    channel=about(GIVEN, "A voice or stage channel; without it, where the person is."),
+    mute=about(FLAG, "Whether they mute themselves."),
+    deaf=about(FLAG, "Whether they deafen themselves."),
+    request_to_speak=about(FLAG, "On a stage."),
+)
+LEAVE_VOICE = taking("user", example={"user": "ada"}, **NAMED)
+IN_VOICE = taking(channel=CHANNEL, guild=GUILD)
+
 _ROLES = about(many(GIVEN), "Names or ids.")
 _ACCEPTS = about(FLAG, "Whether bots may write to them.")
 JOIN = taking(
@@ -178,6 +193,9 @@ PERSON = taking(
     nick=about(TEXT, "Null: none."),
     timeout=about(SECONDS, "Seconds from now; null ends it."),
     accepts_messages=_ACCEPTS,
+    mute=about(FLAG, "Whether the server mutes them, in all its voice channels."),
+    deaf=FLAG,
+    voice=about(GIVEN, "A voice channel that they are moved to; null disconnects them."),
 )
 BAN = taking(
     example={"reason": "spam"},
@@ -192,12 +210,14 @@ _CHANNEL = {
     "category": about(TEXT, "A category's name or id; null: none."),
     "slowmode": about(COUNT, "Seconds between two messages of a person."),
     "nsfw": FLAG,
+    "user_limit": about(COUNT, "Of a voice or stage channel; 0: none."),
+    "bitrate": about(COUNT, "Of a voice or stage channel, in bits per second."),
 }
 MAKE_CHANNEL = taking(
     "name",
     example={"name": "kitchen", "category": "back"},
     guild=GUILD,
-    type=one_of("text", "announcement", "category", "forum"),
+    type=one_of("text", "announcement", "category", "forum", "voice", "stage"),
     tags=about(many(GIVEN), "Of a forum: the names of its tags."),
     **_CHANNEL,
 )

@@ -4,19 +4,22 @@ from collections.abc import Mapping
 
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.threads import Threads
+from discord_sandbox.discord.actions.voice import Voice
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rules.channels import MOST, ChannelFields
 from discord_sandbox.discord.state.forum import Forum
 from discord_sandbox.discord.state.model import CATEGORY, Channel, Guild
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.state.store import State
+from discord_sandbox.discord.state.voice import VoiceSettings
 
 
 class Channels:
-    def __init__(self, state: State, broadcast: Broadcast, threads: Threads) -> None:
+    def __init__(self, state: State, broadcast: Broadcast, threads: Threads, voice: Voice) -> None:
         self._state = state
         self._broadcast = broadcast
         self._threads = threads
+        self._voice = voice
 
     def create(
         self,
@@ -24,14 +27,16 @@ class Channels:
         kind: int,
         given: ChannelFields,
         overwrites: Mapping[str, Overwrite] | None,
+        *,
         forum: Forum | None = None,
+        voice: VoiceSettings | None = None,
     ) -> Channel:
         """A channel at the end of the list; without overwrites, it has its category's. Raises 30013."""
         plain = [one for one in guild.channels.values() if not one.is_thread]
         if len(plain) >= MOST:
             raise DiscordError(30013)
         position = max((one.position for one in plain), default=-1) + 1
-        made = Channel(self._state.new_id(), guild, kind, "", position=position, forum=forum)
+        made = Channel(self._state.new_id(), guild, kind, "", position=position, forum=forum, voice=voice)
         if not overwrites and given.category_id is not None:
             overwrites = guild.channels[given.category_id].overwrites
         made.overwrites = dict(overwrites or {})
@@ -40,9 +45,16 @@ class Channels:
         self._broadcast.channel_created(made)
         return made
 
-    def change(self, channel: Channel, given: ChannelFields, forum: Forum | None = None) -> None:
+    def change(
+        self,
+        channel: Channel,
+        given: ChannelFields,
+        forum: Forum | None = None,
+        voice: VoiceSettings | None = None,
+    ) -> None:
         apply(channel, given)
         channel.forum = channel.forum if forum is None else forum
+        channel.voice = channel.voice if voice is None else voice
         self._broadcast.channel_updated(channel)
 
     def move(self, channel: Channel, position: int | None, category_id: str | None, *, sync: bool) -> None:
@@ -59,6 +71,7 @@ class Channels:
         inside: list[Channel] = []
         if channel.kind == CATEGORY:
             inside = [one for one in channel.guild.channels.values() if one.category_id == channel.id]
+        self._voice.clear(channel)
         self._threads.remove(channel)
         for one in inside:
             self.move(one, None, None, sync=False)

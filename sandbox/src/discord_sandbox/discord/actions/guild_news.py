@@ -1,11 +1,15 @@
 """Announcements of what a server has: channels, threads, members, bans, roles."""
 
+import secrets
+
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.gateway.hub import Gateway
-from discord_sandbox.discord.gateway.sessions import MEMBERS, MODERATION, WEBHOOKS
+from discord_sandbox.discord.gateway.sessions import MEMBERS, MODERATION, VOICE_STATES, WEBHOOKS
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.voice import voice_state
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, Thread, User
 from discord_sandbox.discord.state.store import State
+from discord_sandbox.discord.state.voice import VoiceState
 
 
 class GuildNews:
@@ -109,6 +113,34 @@ class GuildNews:
         """Tell a bot that it joined or left a server."""
         self._gateway.moved(application, guild, joined=joined)
         self.feed.publish("session_update", application)
+
+    def voice_changed(
+        self, member: Member, it: VoiceState, before: Channel | None, after: Channel | None
+    ) -> None:
+        """For those who see the channel; on a move, those who see only the former one are told that they left."""
+        gone = voice_state(member, it, connected=False)
+        there: list[str] = []
+        if after is not None:
+            body, guild = voice_state(member, it), member.guild
+            there = self._gateway.to_guild(
+                guild, "VOICE_STATE_UPDATE", body, intent=VOICE_STATES, channel=after
+            )
+        if before is not None and before is not after:
+            self._gateway.to_guild(
+                member.guild,
+                "VOICE_STATE_UPDATE",
+                gone,
+                intent=VOICE_STATES,
+                channel=before,
+                without=there,
+            )
+        for channel in {before, after} - {None}:
+            self.feed.publish("channel_update", channel)
+
+    def voice_server(self, member: Member, it: VoiceState) -> None:
+        """To the session that joined. There is no voice server: its address is null, as while Discord looks for one."""
+        body = {"token": secrets.token_hex(8), "guild_id": member.guild.id, "endpoint": None}
+        self._gateway.to_session(it.session_id, "VOICE_SERVER_UPDATE", body)
 
     def role_changed(self, guild: Guild, role: Role, *, created: bool = False) -> None:
         event = "GUILD_ROLE_CREATE" if created else "GUILD_ROLE_UPDATE"

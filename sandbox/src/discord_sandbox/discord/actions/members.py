@@ -2,6 +2,7 @@
 
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.threads import Threads
+from discord_sandbox.discord.actions.voice import Voice
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.model import Application, Guild, Member, Message, User
 from discord_sandbox.discord.state.store import State
@@ -10,11 +11,20 @@ DID_REJOIN = 1 << 0
 
 
 class Members:
-    def __init__(self, state: State, clock: Clock, broadcast: Broadcast, threads: Threads) -> None:
+    def __init__(
+        self,
+        state: State,
+        clock: Clock,
+        broadcast: Broadcast,
+        threads: Threads,
+        *,
+        voice: Voice,
+    ) -> None:
         self._state = state
         self._clock = clock
         self._broadcast = broadcast
         self._threads = threads
+        self._voice = voice
 
     def join(self, guild: Guild, user: User, roles: list[str]) -> Member:
         """Add a person; those who were here before are marked as rejoined."""
@@ -27,6 +37,8 @@ class Members:
     def changed(self, member: Member) -> None:
         member.guild.permission_cache.clear()
         self._broadcast.member_updated(member)
+        if member.timed_out_until is not None and self._clock.now() < member.timed_out_until:
+            self._voice.leave(member)
 
     def set_role(self, member: Member, role_id: str, *, held: bool) -> None:
         """Give or take one role; nothing is announced if it was so before."""
@@ -37,6 +49,7 @@ class Members:
     def leave(self, member: Member) -> None:
         """Remove a person or bot from the server and its threads."""
         guild, user = member.guild, member.user
+        self._voice.leave(member)
         application = self._state.applications.get(user.id)
         if application is not None:
             self._drop_application(application, guild)

@@ -114,6 +114,10 @@ class Connection:
             raise CloseError(4003, "Not authenticated.")
         elif op == 8 and isinstance(data, dict):
             self._members(self._session, data)
+        elif op == 4:
+            if not isinstance(data, dict):
+                raise CloseError(4002, "Error while decoding payload.")
+            self._gateway.on_voice(self._session, data)
 
     def _application(self, data: Any) -> Application:
         token = data.get("token") if isinstance(data, dict) else None
@@ -137,6 +141,8 @@ class Connection:
         self._spend(application)
         now = self._gateway.clock.now()
         session = Session(application, intents, shard or (0, 1), now, sharded=shard is not None)
+        others = self._gateway.sessions.values()
+        self._gateway.on_begin(session, {one.id for one in others if not one.expired(now)})
         self._gateway.sessions[session.id] = session
         self._session = session
         session.socket = self._socket
@@ -180,7 +186,7 @@ class Connection:
             raise CloseError(4007, "Invalid seq.")
         missed = session.replay(seq)
         if missed is None:
-            del self._gateway.sessions[session.id]
+            self._gateway.drop(session)
             self._socket.send_op(9, False)
             return
         if session.socket is not None:
@@ -212,7 +218,7 @@ class Connection:
         session.socket = None
         session.left_at = self._gateway.clock.now()
         if code in LEAVES or self._socket.closed_with in FINAL:
-            self._gateway.sessions.pop(session.id, None)
+            self._gateway.drop(session)
         self._gateway.on_change(session.application)
 
 

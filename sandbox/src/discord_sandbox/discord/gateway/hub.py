@@ -1,6 +1,6 @@
 """All sessions, and which of them gets an event: intents, shards, permissions, message content."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from discord_sandbox.discord.gateway import payloads
 from discord_sandbox.discord.gateway.sessions import DIRECT, GUILDS, MESSAGES, Session, Socket
@@ -15,7 +15,11 @@ CONTENT = 1 << 15
 
 
 class Gateway:
-    """`url` is the address that bots connect to; `on_change` is called when a session comes or goes."""
+    """`url` is the address that bots connect to; `on_change` is called when a session comes or goes.
+
+    `on_voice` gets what a bot asks for with op 4; `on_begin` a new session with the ids of all, `on_end` one that
+    cannot be resumed any more.
+    """
 
     def __init__(self, state: State, clock: Clock, faults: Faults) -> None:
         self.state = state
@@ -25,6 +29,9 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.sockets: set[Socket] = set()
         self.on_change: Callable[[Application], None] = lambda application: None
+        self.on_voice: Callable[[Session, JSON], None] = lambda session, data: None
+        self.on_begin: Callable[[Session, set[str]], None] = lambda session, live: None
+        self.on_end: Callable[[Session], None] = lambda session: None
 
     def resume_url(self, application: Application) -> str:
         """Each application's own, so that faults that name one can refuse its connections."""
@@ -52,7 +59,7 @@ class Gateway:
             if session.left_at is not None:
                 now = self.clock.now() if now is None else now
                 if session.expired(now):
-                    del self.sessions[session.id]
+                    self.drop(session)
                     continue
             wanted = not intent or session.intents & intent
             concerned = also is not None and session.application.id == also.id and session.intents & GUILDS
@@ -79,13 +86,29 @@ class Gateway:
         intent: int = GUILDS,
         channel: Channel | None = None,
         also: Application | None = None,
-    ) -> None:
-        """Send to every bot in the guild that sees the channel and has the intent; `also` needs only GUILDS."""
-        targets = self._targets(intent, guild, channel, also)
+        without: Collection[str] = (),
+    ) -> list[str]:
+        """Send to every bot in the guild that sees the channel and has the intent; `also` needs only GUILDS.
+
+        without: ids of sessions that are not sent it. Returns the ids of those that are.
+        """
+        targets = [one for one in self._targets(intent, guild, channel, also) if one.id not in without]
         if targets:
             dumped = dumps(data)
             for session in targets:
                 self._deliver(session, event, dumped)
+        return [one.id for one in targets]
+
+    def to_session(self, session_id: str, event: str, data: JSON) -> None:
+        """Send to one session, whatever its intents; to none if it is gone."""
+        session = self.sessions.get(session_id)
+        if session is not None:
+            self._deliver(session, event, dumps(data))
+
+    def drop(self, session: Session) -> None:
+        """Forget a session, which cannot be resumed any more."""
+        if self.sessions.pop(session.id, None) is not None:
+            self.on_end(session)
 
     def to_application(self, application: Application, guild: Guild, event: str, data: JSON) -> None:
         """Send to one application, whatever its intents: interactions, its own commands' permissions."""
@@ -134,7 +157,7 @@ class Gateway:
     def end_all(self, application: Application, code: int, reason: str) -> None:
         """End every session of the application for good."""
         for session in self.of(application):
-            del self.sessions[session.id]
+            self.drop(session)
             if session.socket is not None:
                 session.socket.close(code, reason)
         self.on_change(application)
@@ -172,7 +195,7 @@ class Gateway:
         if fault.kind == "op7":
             socket.send_op(7)
         elif fault.kind == "op9":
-            self.sessions.pop(session.id, None)
+            self.drop(session)
             socket.send_op(9, False)
         elif fault.code is not None:
             socket.close(fault.code, "")

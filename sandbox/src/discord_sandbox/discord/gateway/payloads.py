@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 
-from discord_sandbox.discord.gateway.sessions import MEMBERS, Session
+from discord_sandbox.discord.gateway.sessions import MEMBERS, VOICE_STATES, Session
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.application import application_flags
 from discord_sandbox.discord.render.guild import guild_create as guild_body
+from discord_sandbox.discord.render.voice import in_guild
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import JSON, Guild
 from discord_sandbox.discord.state.store import State
@@ -46,7 +47,9 @@ def guild_create(state: State, session: Session, guild: Guild) -> JSON:
     visible = [
         channel for channel in guild.channels.values() if state.permissions(own, channel) & perms.VIEW_CHANNEL
     ]
-    return guild_body(guild, members, visible, own)
+    seen = {channel.id for channel in visible} if session.intents & VOICE_STATES else set()
+    voice = [in_guild(guild.members[it.user_id], it) for it in guild.voice.values() if it.channel_id in seen]
+    return guild_body(guild, members, visible, own) | {"voice_states": voice}
 
 
 def members_chunk(guild: Guild, request: JSON, online: Collection[str] | None = None) -> JSON:

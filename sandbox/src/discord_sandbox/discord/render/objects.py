@@ -41,8 +41,8 @@ def member_without_user(it: Member) -> JSON:
         "pending": False,
         "premium_since": None,
         "roles": it.roles.copy(),
-        "mute": False,
-        "deaf": False,
+        "mute": it.mute,
+        "deaf": it.deaf,
     }
 
 
@@ -104,6 +104,13 @@ def channel(it: Channel, viewer: str | None = None) -> JSON:
     }
     if it.forum is not None:
         body |= forum(it.forum)
+    if it.voice is not None:
+        body |= {
+            "bitrate": it.voice.bitrate,
+            "user_limit": it.voice.user_limit,
+            "rtc_region": it.voice.region,
+            "video_quality_mode": it.voice.video_quality,
+        }
     if it.auto_archive_minutes is not None:
         body["default_auto_archive_duration"] = it.auto_archive_minutes
     return body

@@ -7,6 +7,7 @@ from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rules import channels as rules
 from discord_sandbox.discord.rules import forums
+from discord_sandbox.discord.rules.voice import read_settings
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.forum import PINNED_POST
 from discord_sandbox.discord.state.model import Channel, Thread
@@ -39,12 +40,13 @@ async def patch(call: Context) -> Result:
     body = call.fields()
     found = rules.read(body, channel.guild, channel.kind, new=False, own=channel.id)
     new = overwrites.read_all(body, channel.guild)
-    former = channel.forum
+    former, voice = channel.forum, channel.voice
     forum = forums.read(body, former, call.core.state.new_id) if former is not None else None
+    voice = read_settings(body, channel.kind, voice) if voice is not None else None
     body.complaints.check()
     if new is not None:
         overwrites.replace_all(call, channel, new)
-    call.core.channels.change(channel, found, forum)
+    call.core.channels.change(channel, found, forum, voice)
     return render.channel(channel)
 
 

@@ -117,6 +117,10 @@ class Endpoint:
         response.headers.update(headers)
         return response
 
+    def _reason(self, context: Context) -> str | None:
+        """Of a change. Raises 50035 over 512 characters."""
+        return None if self.method == "GET" else context.reason()
+
     def _limit(
         self, core: Core, request: web.Request, application: Application | None
     ) -> RateLimitResult | None:

@@ -35,7 +35,7 @@ def _draft(body: Fields, keys: frozenset[str]) -> ThreadDraft:
 
 async def thread_from_message(call: Context) -> Result:
     channel = call.guild_channel(perms.CREATE_PUBLIC_THREADS)
-    if channel.is_thread:
+    if channel.is_thread or channel.is_voice:
         raise DiscordError(50024)
     if not call.may(channel, perms.READ_MESSAGE_HISTORY):
         raise DiscordError(50013)
@@ -49,7 +49,7 @@ async def thread_from_message(call: Context) -> Result:
 
 async def thread_alone(call: Context) -> Result:
     channel = call.guild_channel()
-    if channel.is_thread:
+    if channel.is_thread or channel.is_voice:
         raise DiscordError(50024)
     if channel.forum is not None:
         return await forums.post(call, channel, channel.forum)

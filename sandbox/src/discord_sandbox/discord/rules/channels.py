@@ -4,11 +4,20 @@ import re
 from dataclasses import dataclass
 
 from discord_sandbox.discord.rules.fields import Fields
-from discord_sandbox.discord.state.model import ANNOUNCEMENT, CATEGORY, FORUM, TEXT, Guild
+from discord_sandbox.discord.state.model import (
+    ANNOUNCEMENT,
+    CATEGORY,
+    FORUM,
+    STAGE,
+    TEXT,
+    VOICE,
+    VOICES,
+    Guild,
+)
 
 ARCHIVE = (60, 1440, 4320, 10080)
 MOST, MOST_IN_CATEGORY = 500, 50
-KINDS = (TEXT, CATEGORY, ANNOUNCEMENT, FORUM)
+KINDS = (TEXT, VOICE, CATEGORY, ANNOUNCEMENT, STAGE, FORUM)
 NAMED_LOWER = (TEXT, ANNOUNCEMENT, FORUM)  # "Soup of the day" becomes "soup-of-the-day"
 MODELLED = frozenset(
     {
@@ -68,7 +77,7 @@ def read(body: Fields, guild: Guild, kind: int, *, new: bool, own: str | None = 
     return ChannelFields(
         frozenset(body.body),
         name,
-        body.text("topic", 4096 if kind == FORUM else 1024),
+        None if kind in VOICES else body.text("topic", 4096 if kind == FORUM else 1024),
         body.number("position", 0, 2**31 - 1),
         body.number("rate_limit_per_user", 0, 21600),
         body.flag("nsfw"),

@@ -1,6 +1,5 @@
-"""What may be changed about a member: their name, roles and timeout."""
+"""What may be changed about a member: their name, roles, timeout, and place and sound in voice."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,21 +15,28 @@ BYPASSES_VERIFICATION = 1 << 2  # the only flag that can be set
 class MemberChanges:
     """The fields of a body. `given` names those that it has, also with null."""
 
-    given: Collection[str]
+    given: frozenset[str]
     nick: str | None
     roles: list[str] | None
     timed_out_until: float | None
     flags: int | None
+    mute: bool | None = None
+    deaf: bool | None = None
+    channel_id: str | None = None
 
 
 def read(body: Fields, roles: dict[str, Role], guild_id: str, now: float) -> MemberChanges:
     """Collects complaints; the caller checks them."""
+    place = body.snowflake("channel_id")
     return MemberChanges(
         frozenset(body.body),
         body.text("nick", NICK) or None,
         _roles(body, roles, guild_id),
         _until(body, now),
         body.number("flags", 0, 2**31 - 1),
+        body.flag("mute"),
+        body.flag("deaf"),
+        str(place) if place is not None else None,
     )
 
 

@@ -8,12 +8,15 @@ from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.forum import Forum, Post
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.state.poll import Poll
+from discord_sandbox.discord.state.voice import VoiceSettings, VoiceState
 
 JSON = dict[str, Any]
 
 CATEGORY, ANNOUNCEMENT, FORUM = 4, 5, 15
 TEXT, DIRECT, ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 10, 11, 12
+VOICE, STAGE = 2, 13
 THREADS = frozenset({ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD})
+VOICES = frozenset({VOICE, STAGE})
 
 DEFAULT, CHANNEL_PIN, THREAD_CREATED, REPLY, CHAT_INPUT, THREAD_STARTER = 0, 6, 18, 19, 20, 21
 CONTEXT_MENU, POLL_RESULT = 23, 46
@@ -58,6 +61,8 @@ class Member:
     nick: str | None = None
     timed_out_until: float | None = None
     flags: int = 0
+    mute: bool = False  # by the server, in all voice channels
+    deaf: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +80,7 @@ class Guild:
     hidden: bool = False
     bans: dict[str, str | None] = field(default_factory=dict)  # user id -> reason
     former: set[str] = field(default_factory=set)  # ids of users who left
+    voice: dict[str, VoiceState] = field(default_factory=dict)  # by user id
 
 
 @dataclass(slots=True, eq=False)
@@ -114,6 +120,7 @@ class Channel:
     pins: list[str] = field(default_factory=list)
     thread: Thread | None = None
     forum: Forum | None = None
+    voice: VoiceSettings | None = None
 
     @property
     def is_thread(self) -> bool:
@@ -122,6 +129,10 @@ class Channel:
     @property
     def holds_messages(self) -> bool:
         return self.kind not in (CATEGORY, FORUM)
+
+    @property
+    def is_voice(self) -> bool:
+        return self.kind in VOICES
 
     @property
     def is_direct(self) -> bool:

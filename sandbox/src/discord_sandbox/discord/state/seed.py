@@ -9,7 +9,10 @@ from discord_sandbox.discord.state.model import (
     ANNOUNCEMENT,
     CATEGORY,
     FORUM,
+    STAGE,
     TEXT,
+    VOICE,
+    VOICES,
     Application,
     Channel,
     Guild,
@@ -17,11 +20,19 @@ from discord_sandbox.discord.state.model import (
     Role,
     User,
 )
+from discord_sandbox.discord.state.voice import VoiceSettings
 from discord_sandbox.world import ApplicationSpec, ChannelSpec, GuildSpec, PersonSpec
 
 PRIVILEGED = {"GUILD_MEMBERS": 1 << 1, "GUILD_PRESENCES": 1 << 8, "MESSAGE_CONTENT": 1 << 15}
 
-CHANNEL_KINDS = {"text": TEXT, "announcement": ANNOUNCEMENT, "category": CATEGORY, "forum": FORUM}
+CHANNEL_KINDS = {
+    "text": TEXT,
+    "announcement": ANNOUNCEMENT,
+    "category": CATEGORY,
+    "forum": FORUM,
+    "voice": VOICE,
+    "stage": STAGE,
+}
 
 
 def default_token(application_id: str, name: str) -> str:
@@ -72,15 +83,17 @@ def _channel(guild: Guild, spec: ChannelSpec, position: int) -> Channel:
     category = guild.channels.get(named_id("channel", guild.name, spec.category)) if spec.category else None
     if spec.category and (category is None or category.kind != CATEGORY):
         raise ValueError(f"there is no category {spec.category} before {spec.name}")
+    kind = CHANNEL_KINDS[spec.type]
     return Channel(
         named_id("channel", guild.name, spec.name),
         guild,
-        CHANNEL_KINDS[spec.type],
+        kind,
         spec.name,
         spec.topic or None,
         position=position,
         category_id=category.id if category is not None else None,
-        forum=Forum() if spec.type == "forum" else None,
+        forum=Forum() if kind == FORUM else None,
+        voice=VoiceSettings(user_limit=spec.user_limit) if kind in VOICES else None,
     )
 
 

@@ -184,7 +184,10 @@ class State:
             return perms.ALL
         if channel is None:
             return base
-        return perms.in_channel(base, guild.id, member.roles, member.user.id, channel.overwrites)
+        value = perms.in_channel(base, guild.id, member.roles, member.user.id, channel.overwrites)
+        if channel.is_voice and not value & perms.CONNECT:
+            return value & perms.VIEW_CHANNEL  # without it, a voice channel can only be seen
+        return value
 
     def channel(self, channel_id: str) -> Channel:
         """Raises 10003."""

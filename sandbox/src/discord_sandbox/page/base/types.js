@@ -7,7 +7,9 @@
  *   guild_id: string, roles: string[], accepts_messages: boolean, nick: ?string, timed_out_until: ?string}} Person
  * @typedef {{id: string, name: string, type: string, topic: ?string, guild: ?string, guild_id: ?string, position: number, category_id: ?string,
  *   user: ?string, application: ?string, parent_id: ?string, message_id: ?string, archived: boolean, locked: boolean, tags: string[], members: string[], message_count: number,
- *   last_message_id: ?string}} Channel
+ *   last_message_id: ?string, user_limit: number, voice: VoiceState[]}} Channel
+ * @typedef {{user: string, user_id: string, display_name: string, bot: boolean, channel_id: string, mute: boolean, deaf: boolean,
+ *   self_mute: boolean, self_deaf: boolean, suppress: boolean}} VoiceState
  * @typedef {{name: string, description: string, type: number, required?: boolean, autocomplete?: boolean,
  *   choices?: {name: string, value: (string|number)}[], options?: Option[], min_value?: number, max_value?: number,
  *   min_length?: number, max_length?: number, channel_types?: number[]}} Option

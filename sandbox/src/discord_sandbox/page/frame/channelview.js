@@ -68,7 +68,7 @@ export class ChannelView {
     }
     const parent = channel.parent_id ? store.channels.get(channel.parent_id) : null;
     if (!parent) {
-      return fill(host, icon("hash", 22), h("h1", { class: "ellipsis" }, channel.name), channel.topic ? h("p", { class: "topic ellipsis", title: channel.topic }, inline(channel.topic, namesFor(store))) : null);
+      return fill(host, icon({ voice: "speaker", stage: "stage" }[channel.type] ?? "hash", 22), h("h1", { class: "ellipsis" }, channel.name), channel.topic ? h("p", { class: "topic ellipsis", title: channel.topic }, inline(channel.topic, namesFor(store))) : null);
     }
     return fill(host, icon("thread", 20), h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: href(store, parent) }, `#${parent.name}`), h("span", { "aria-hidden": "true" }, " › ")), h("h1", { class: "ellipsis", title: channel.name }, channel.name), channel.archived ? h("span", { class: "state-pill" }, "archived") : null);
   }

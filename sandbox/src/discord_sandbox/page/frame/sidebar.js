@@ -4,8 +4,9 @@ import { $, h } from "../base/dom.js";
 import { avatar, icon, initials } from "../base/icons.js";
 import { refill } from "../base/morph.js";
 import { href } from "../state/router.js";
+import { clickedVoice, isVoice, seats, voices } from "./voice.js";
 
-const SIGNS = { announcement: "megaphone", forum: "thread" };
+const SIGNS = { announcement: "megaphone", forum: "thread", voice: "speaker", stage: "stage" };
 
 export class Sidebar {
   /** @param {{store: import("../state/store.js").Store, unread: import("../state/unread.js").Unread}} wiring */
@@ -15,6 +16,7 @@ export class Sidebar {
     this.rail = $("#guilds");
     this.list = $("#channels");
     this.title = $("#guild-name");
+    this.list.addEventListener("click", (event) => clickedVoice(event, store));
     for (const el of [this.rail, this.list]) el.addEventListener("keydown", (event) => roveLinks(event, el));
   }
 
@@ -33,9 +35,10 @@ export class Sidebar {
   }
 
   group({ category, channels }) {
+    const { store } = this;
     return [
       h("div", { class: "category", dataset: { key: category?.id ?? "channels" } }, category?.name ?? "Text channels"),
-      h("ul", { dataset: { key: `in ${category?.id ?? "channels"}` } }, channels.map((c) => h("li", { dataset: { key: c.id } }, this.channel(c), this.threads(c)))),
+      h("ul", { dataset: { key: `in ${category?.id ?? "channels"}` } }, channels.map((c) => h("li", { dataset: { key: c.id } }, this.channel(c), this.threads(c), voices(c, store)))),
     ];
   }
 
@@ -66,9 +69,10 @@ export class Sidebar {
     const label = `${name}${mentions ? `, ${counted(mentions, direct ? "new message" : "mention")}` : isUnread ? ", unread" : ""}`;
     return h(
       "a",
-      { class: `channel${channel.id === store.channelId ? " here" : ""}${isUnread ? " unread" : ""}`, href: href(store, channel), "aria-current": here ? "page" : null, "aria-label": label, dataset: { id: channel.id } },
+      { class: `channel${channel.id === store.channelId ? " here" : ""}${isUnread ? " unread" : ""}`, href: href(store, channel), "aria-current": here ? "page" : null, "aria-label": label, dataset: { id: channel.id, voice: isVoice(channel) ? "" : null } },
       direct ? avatar(name, { bot: true, size: 24 }) : icon(SIGNS[channel.type] ?? "hash", 20),
       h("span", { class: "ellipsis" }, name),
+      seats(channel),
       mentions ? h("span", { class: "badge", "aria-hidden": "true" }, mentions) : null,
     );
   }

@@ -55,6 +55,8 @@ export const api = {
   submit: (body) => call("POST", "modals", body),
   interaction: (id) => call("GET", `interactions/${id}`),
   react: (body) => call("POST", "reactions", body),
+  joinVoice: (body) => call("POST", "voice", body),
+  leaveVoice: (body) => call("DELETE", "voice", body),
   unreact: (body) => call("DELETE", "reactions", body),
   changePerson: (name, body) => call("PATCH", `people/${encodeURIComponent(name)}`, body),
   removeMessage: (id, user = null) => call("DELETE", `messages/${id}?${query({ user })}`),

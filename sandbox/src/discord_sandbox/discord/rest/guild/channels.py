@@ -7,9 +7,11 @@ from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rules import channels as rules
 from discord_sandbox.discord.rules import forums
 from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.rules.voice import read_settings
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.forum import Forum
-from discord_sandbox.discord.state.model import FORUM, TEXT, Channel, Guild
+from discord_sandbox.discord.state.model import FORUM, TEXT, VOICES, Channel, Guild
+from discord_sandbox.discord.state.voice import VoiceSettings
 
 
 async def create(call: Context) -> Result:
@@ -20,10 +22,12 @@ async def create(call: Context) -> Result:
     found = rules.read(body, guild, kind, new=True)
     new = overwrites.read_all(body, guild)
     forum = forums.read(body, Forum(), call.core.state.new_id) if kind == FORUM else None
+    voice = read_settings(body, kind, VoiceSettings()) if kind in VOICES else None
     body.complaints.check()
     if new is not None:
         overwrites.check_new(call, guild, new)
-    return 201, render.channel(call.core.channels.create(guild, kind, found, new, forum))
+    made = call.core.channels.create(guild, kind, found, new, forum=forum, voice=voice)
+    return 201, render.channel(made)
 
 
 async def move(call: Context) -> Result:

@@ -8,9 +8,10 @@ from discord_sandbox.discord.rest.uploads import FILE_LIMIT
 from discord_sandbox.discord.rules import members as rules
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.hierarchy import manages, outranks
-from discord_sandbox.discord.state.model import Guild, Member
+from discord_sandbox.discord.state.model import Channel, Guild, Member
 
-VOICE = frozenset({"mute", "deaf", "channel_id"})
+# What each of these changes needs in the channel that the member is in.
+VOICE = {"mute": perms.MUTE_MEMBERS, "deaf": perms.DEAFEN_MEMBERS, "channel_id": perms.MOVE_MEMBERS}
 # To change a member's flags: one of the first, or all of the second.
 FLAGS_ALONE = perms.MANAGE_GUILD | perms.MANAGE_ROLES
 FLAGS_TOGETHER = perms.MODERATE_MEMBERS | perms.KICK_MEMBERS | perms.BAN_MEMBERS
@@ -41,6 +42,7 @@ async def patch(call: Context) -> Result:
     found = rules.read(body, guild.roles, guild.id, call.core.clock.now())
     body.complaints.check()
     _check(call, me, target, found)
+    moved = _check_voice(call, me, target, found)
     if "nick" in found.given:
         target.nick = found.nick
     if found.roles is not None:
@@ -50,12 +52,17 @@ async def patch(call: Context) -> Result:
     if found.flags is not None:
         kept = target.flags & ~rules.BYPASSES_VERIFICATION
         target.flags = kept | found.flags & rules.BYPASSES_VERIFICATION
-    call.core.members.changed(target)
+    if found.mute is not None or found.deaf is not None:
+        call.core.voice.set_server(target, mute=found.mute, deaf=found.deaf)
+    if "channel_id" in found.given:
+        call.core.voice.move(target, moved)
+    if not found.given or found.given - VOICE.keys():
+        call.core.members.changed(target)
     return render.member(target)
 
 
 def _check(call: Context, me: Member, target: Member, found: rules.MemberChanges) -> None:
-    """Raises 50013 for a permission or role that the bot lacks, 40032 for voice without a connection."""
+    """Raises 50013 for a permission or role that the bot lacks."""
     allowed = call.core.state.permissions(me)
     needed = {
         "nick": perms.MANAGE_NICKNAMES,
@@ -75,8 +82,33 @@ def _check(call: Context, me: Member, target: Member, found: rules.MemberChanges
         raise DiscordError(50013)
     for role in set(target.roles) ^ set(target.roles if found.roles is None else found.roles):
         _check_role(me, target.guild, role)
-    if any(call.body.get(key) is not None for key in VOICE):
+
+
+def _check_voice(call: Context, me: Member, target: Member, found: rules.MemberChanges) -> Channel | None:
+    """The channel that the target is to move to, if it is one.
+
+    Raises 40032 for one who is not connected, 50013 for a permission that the bot lacks where they are, or to connect
+    where they go; 10003 or 50024 for a place without voice.
+    """
+    changes = {key for key in VOICE if key in found.given}
+    changes -= {key for key in ("mute", "deaf") if getattr(found, key) is None}
+    if not changes:
+        return None
+    here = call.core.voice.channel_of(target)
+    if here is None:
         raise DiscordError(40032)
+    if any(not call.may(here, VOICE[key]) for key in changes):
+        raise DiscordError(50013)
+    if found.channel_id is None:
+        return None
+    wanted = target.guild.channels.get(found.channel_id)
+    if wanted is None:
+        raise DiscordError(10003)
+    if not wanted.is_voice:
+        raise DiscordError(50024)
+    if not call.core.state.permissions(me, wanted) & perms.CONNECT:
+        raise DiscordError(50013)
+    return wanted
 
 
 def _check_role(me: Member, guild: Guild, role_id: str) -> None:
