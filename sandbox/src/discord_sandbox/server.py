@@ -27,7 +27,7 @@ from discord_sandbox.discord.rest import (
     webhooks,
 )
 from discord_sandbox.discord.rest.context import VERSIONS
-from discord_sandbox.discord.rest.guild import bans, members, reads, roles, voice
+from discord_sandbox.discord.rest.guild import audit, bans, members, reads, roles, voice
 from discord_sandbox.discord.rest.guild import channels as guild_channels
 from discord_sandbox.discord.rest.replies import reply
 from discord_sandbox.discord.rest.unmodelled import other_version, unmodelled
@@ -46,6 +46,7 @@ ENDPOINTS = (
     *members.ENDPOINTS,
     *bans.ENDPOINTS,
     *voice.ENDPOINTS,
+    *audit.ENDPOINTS,
     *guild_channels.ENDPOINTS,
     *channels.ENDPOINTS,
     *overwrites.ENDPOINTS,

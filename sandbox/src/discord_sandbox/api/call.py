@@ -8,6 +8,7 @@ from aiohttp import web
 
 from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.schema.taking import Taking
+from discord_sandbox.discord.actions.audit import OWNER, acting
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rest.replies import reply
@@ -142,6 +143,22 @@ class ApiCall:
         return found
 
 
+def _actor(call: ApiCall, takes: Taking | None, *, person: bool) -> tuple[str, str | None]:
+    """Who acts, for the audit log, and why: the person of `by`, or of an act of a person, else the server's owner.
+
+    Raises 404.
+    """
+    known = takes.fields if takes is not None else {}
+    reason, who = (call.get(key) if key in known else None for key in ("reason", "by"))
+    if who is not None:
+        return call.member(who).user.id, reason
+    if person and (own := call.get("user")) is not None:
+        for one in call.core.state.users.values():
+            if str(own).removeprefix("@") in (one.id, one.name) and not one.bot:
+                return one.id, reason
+    return OWNER, reason
+
+
 ApiHandler = Callable[[ApiCall], Awaitable[web.StreamResponse | JSON]]
 
 
@@ -171,7 +188,9 @@ def handled(
                 takes.check_query(request.query.items())
             elif takes is not None:
                 takes.check(body)
-            result = await handler(ApiCall(request, body))
+            call = ApiCall(request, body)
+            with acting(*_actor(call, takes, person=person)):
+                result = await handler(call)
         except ApiError as error:
             if person:
                 _note(request, error)

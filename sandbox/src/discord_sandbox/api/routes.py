@@ -7,6 +7,7 @@ from aiohttp import web
 from discord_sandbox.api.call import ApiCall, handled
 from discord_sandbox.api.calls import (
     admin,
+    audit,
     channels,
     commands,
     components,
@@ -101,6 +102,7 @@ READS = (
     ),
     Route("GET", "/messages/{id}", lookups.message, "one message", requests.READER, _MESSAGE),
     Route("GET", "/voice", voice.listed, "who is in voice", requests.IN_VOICE, answers.VOICE),
+    Route("GET", "/audit-log", audit.listed, "who did what", requests.AUDIT_LOG, answers.AUDIT_LOG),
     Route("GET", "/events", events.events, "server-sent events", requests.EVENTS, None),
     Route("GET", "/requests", lookups.requests, "REST calls of bots", requests.REQUESTS, answers.REQUESTS),
 )
@@ -119,7 +121,7 @@ CHANGES = (
         "/channels/{name}",
         channels.delete,
         "delete a channel or thread",
-        requests.PLACE,
+        requests.PLACE_BY,
         _CHANNEL,
     ),
     Route(
@@ -152,13 +154,13 @@ CHANGES = (
 MEMBERS = (
     Route("POST", "/people", membership.join, "a person joins", requests.JOIN, _PERSON, 201),
     Route("PATCH", "/people/{name}", membership.change, "change a person", requests.PERSON, _PERSON),
-    Route("DELETE", "/people/{name}", membership.leave, "a person leaves", requests.PLACE, _PERSON),
+    Route("DELETE", "/people/{name}", membership.leave, "a person leaves", requests.PLACE_BY, _PERSON),
     Route("GET", "/bans", membership.bans, "who is banned", requests.PLACE, answers.BANS),
     Route("PUT", "/bans/{name}", membership.ban, "ban a person", requests.BAN, _BAN),
-    Route("DELETE", "/bans/{name}", membership.unban, "lift a ban", requests.PLACE, _BAN),
+    Route("DELETE", "/bans/{name}", membership.unban, "lift a ban", requests.PLACE_BY, _BAN),
     Route("POST", "/roles", roles.create, "make a role", requests.MAKE_ROLE, _ROLE, 201),
     Route("PATCH", "/roles/{name}", roles.change, "change a role", requests.CHANGE_ROLE, _ROLE),
-    Route("DELETE", "/roles/{name}", roles.delete, "delete a role", requests.PLACE, _ROLE),
+    Route("DELETE", "/roles/{name}", roles.delete, "delete a role", requests.PLACE_BY, _ROLE),
     Route(
         "PUT",
         "/applications/{name}/guilds/{guild}",
@@ -177,7 +179,9 @@ MEMBERS = (
 BESIDES = (
     Route("GET", "/webhooks", webhooks.listed, "all webhooks", answers=answers.WEBHOOKS),
     Route("POST", "/webhooks", webhooks.create, "make a webhook", requests.WEBHOOK, shape("Webhook"), 201),
-    Route("DELETE", "/webhooks/{id}", webhooks.delete, "delete a webhook", answers=shape("Webhook")),
+    Route(
+        "DELETE", "/webhooks/{id}", webhooks.delete, "delete a webhook", requests.PLACE_BY, shape("Webhook")
+    ),
     Route("GET", "/faults", faults.listed, "all faults", answers=answers.FAULTS),
     Route("POST", "/faults", faults.create, "inject a fault", requests.FAULT, _FAULT, 201),
     Route("DELETE", "/faults", faults.clear, "end all faults", answers=answers.FAULTS),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.channels import Channels
 from discord_sandbox.discord.actions.commands import CommandRegistry
@@ -43,16 +44,19 @@ class Core:
         self.log = RequestLog()
         self.gateway = Gateway(self.state, clock, self.faults)
         self.broadcast = Broadcast(self.state, self.gateway, self.feed, self.render)
+        self.audit = AuditLog(self.state, clock, self.broadcast)
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
         self.reactions = Reactions(self.broadcast)
-        self.voice = Voice(self.state, self.broadcast)
-        self.threads = Threads(self.state, clock, self.broadcast)
+        self.voice = Voice(self.state, self.broadcast, self.audit)
+        self.threads = Threads(self.state, clock, self.broadcast, self.audit)
         self.forum_posts = ForumPosts(self.threads, self.posts)
-        self.channels = Channels(self.state, self.broadcast, self.threads, self.voice)
-        self.members = Members(self.state, clock, self.broadcast, self.threads, voice=self.voice)
+        self.channels = Channels(self.state, self.broadcast, self.threads, self.voice, self.audit)
+        self.members = Members(
+            self.state, clock, self.broadcast, self.threads, voice=self.voice, audit=self.audit
+        )
         self.polls = Polls(self.state, clock, self.broadcast)
-        self.roles = Roles(self.state, self.broadcast)
-        self.webhooks = Webhooks(self.state, self.broadcast, self.posts)
+        self.roles = Roles(self.state, self.broadcast, self.audit)
+        self.webhooks = Webhooks(self.state, self.broadcast, self.posts, self.audit)
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)
         self.commands = CommandRegistry(self.state, clock, self.broadcast)
         self.responses = Responses(self.interactions, self.render)

@@ -5,6 +5,8 @@ from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.message_views import time
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.render.audit import diff
+from discord_sandbox.discord.state.audit import Action
 from discord_sandbox.discord.state.model import JSON
 
 
@@ -31,7 +33,12 @@ async def command_permissions(call: ApiCall) -> JSON:
         else:
             target = call.channel(one.get("id")).id
         read.append({"id": target, "type": one["type"], "permission": bool(one.get("permission"))})
+    former = {one["id"]: one for one in command.permissions}
+    now = {one["id"]: one for one in read}
     command.permissions = read
+    if changes := diff(former, now):
+        options = {"application_id": application.id}
+        call.core.audit.add(guild, Action.APPLICATION_COMMAND_PERMISSION_UPDATE, command.id, changes, options)
     call.core.broadcast.command_permissions(application, guild, command)
     return {"permissions": read}
 

@@ -87,9 +87,11 @@ def _overwrite(call: ApiCall, channel: Channel) -> None:
     place = channel.thread.parent if channel.thread is not None else channel
     old = place.overwrites.get(target, Overwrite(target, kind, 0, 0))
     touched = allow | deny | inherit
+    former = dict(place.overwrites)
     place.overwrites[target] = Overwrite(
         target, kind, old.allow & ~touched | allow, old.deny & ~touched | deny
     )
+    call.core.audit.overwrites_changed(place, former, place.overwrites)
     place.guild.permission_cache.clear()
     call.core.broadcast.channel_updated(place)
 
@@ -100,12 +102,13 @@ async def change(call: ApiCall) -> JSON:
     if "permissions" in call.body:
         _overwrite(call, found)
     if found.thread is not None:
-        if isinstance(call.body.get("name"), str):
-            found.name = call.body["name"]
-        if call.body.get("locked") is not None:
-            found.thread.locked = bool(call.body["locked"])
-        if call.body.get("archived") is not None:
-            call.core.threads.archive(found, archived=bool(call.body["archived"]))
+        with call.core.audit.channel_change(found):
+            if isinstance(call.body.get("name"), str):
+                found.name = call.body["name"]
+            if call.body.get("locked") is not None:
+                found.thread.locked = bool(call.body["locked"])
+            if call.body.get("archived") is not None:
+                call.core.threads.archive(found, archived=bool(call.body["archived"]))
         call.core.threads.changed(found)
     elif {*GIVEN, "category", "user_limit", "bitrate"} & call.body.keys():
         given = _read(call, found.guild, found.kind, found)

@@ -40,10 +40,13 @@ async def join(call: ApiCall) -> JSON:
 
 
 async def leave(call: ApiCall) -> JSON:
-    """DELETE people/{name}: the person leaves, of their own accord or not: bots see no difference."""
+    """DELETE people/{name}: the person leaves, or is kicked by another: the audit log alone tells which."""
     member = call.member(call.params["name"])
     shown = Views(call.core).person(member)
-    call.core.members.leave(member)
+    if call.get("by") is None:
+        call.core.members.leave(member)
+    else:
+        call.core.members.kick(member)
     return shown
 
 
@@ -61,8 +64,9 @@ async def change(call: ApiCall) -> JSON:
             if (one := guild.members.get(member.user.id)) is not None:
                 call.core.feed.publish("people_update", one)
     if {"roles", "nick", "timeout"} & call.body.keys():
-        member.roles = member.roles if roles is None else roles
-        member.nick, member.timed_out_until = nick, until
+        with call.core.audit.member_change(member):
+            member.roles = member.roles if roles is None else roles
+            member.nick, member.timed_out_until = nick, until
         call.core.members.changed(member)
     mute, deaf = call.body.get("mute"), call.body.get("deaf")
     if mute is not None or deaf is not None:
@@ -181,5 +185,5 @@ async def uninstall(call: ApiCall) -> JSON:
     member = guild.members.get(application.id)
     if member is None:
         raise ApiError(409, "conflict", f"{application.name} is not in {guild.name}.")
-    call.core.members.leave(member)
+    call.core.members.kick(member)
     return Views(call.core).application(application)

@@ -2,6 +2,7 @@
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import ApiError, invalid
+from discord_sandbox.discord.actions.audit import acting
 from discord_sandbox.discord.core import Core
 from discord_sandbox.discord.errors import Complaints
 from discord_sandbox.discord.rules.fields import Fields
@@ -35,7 +36,9 @@ async def create(call: ApiCall) -> JSON:
     complaints = Complaints()
     name = read_name(Fields(call.body, complaints), required=True)
     complaints.check()
-    return shown(call.core, call.core.webhooks.create(channel, name or "", member.user))
+    with acting(member.user.id):
+        made = call.core.webhooks.create(channel, name or "", member.user)
+    return shown(call.core, made)
 
 
 async def delete(call: ApiCall) -> JSON:

@@ -151,4 +151,6 @@ async def delete(call: ApiCall) -> JSON:
             )
         _open(message)
     call.core.posts.delete(message)
+    if message.author.id != (member.user.id if member is not None else message.channel.guild.owner_id):
+        call.core.audit.message_deleted(message)
     return Views(call.core).message(message)

@@ -17,6 +17,7 @@ from discord_sandbox.api.schema.words import (
     record,
     shape,
 )
+from discord_sandbox.discord.state.audit import Action
 from discord_sandbox.discord.traffic.faults import KINDS, SCOPES
 
 _CHANNEL_TYPE = one_of(
@@ -107,6 +108,18 @@ _PLACES: dict[str, JSON] = {
         interactions_endpoint_url=maybe(TEXT),
         public_key=TEXT,
         commands=many(OBJECT),
+    ),
+    "AuditEntry": record(
+        id=ID,
+        time=TIME,
+        action=one_of(*Action.__members__),
+        user=maybe(TEXT),
+        user_id=maybe(ID),
+        target=maybe(TEXT),
+        target_id=maybe(ID),
+        changes=many(OBJECT),
+        options=by_name(TEXT),
+        reason=maybe(TEXT),
     ),
     "Session": record(
         id=TEXT,
@@ -300,6 +313,7 @@ OVERWRITE = record(target=ID, type=one_of("role", "member"), permissions=by_name
 CHANGED_CHANNEL = record(**SHAPES["Channel"]["properties"], overwrites=many(OVERWRITE))
 COMMAND_PERMISSIONS = record(permissions=many(_PERMISSION))
 VOICE = record(voice=many(shape("Voice")))
+AUDIT_LOG = record(entries=many(shape("AuditEntry")))
 BANS = record(bans=many(shape("Ban")))
 TOKEN = record(token=TEXT)
 REQUESTS = record(last=WHOLE, requests=many(shape("LoggedCall")))

@@ -31,7 +31,12 @@ PERMISSIONS = about(
 )
 NAMED = {"user": USER, "guild": GUILD}
 NOTHING = taking()
+BY = {
+    "by": about(GIVEN, "Who does it, for the audit log; the server's owner without it."),
+    "reason": about(GIVEN, "Why, for the audit log."),
+}
 PLACE = taking(guild=GUILD)
+PLACE_BY = taking(guild=GUILD, **BY)
 
 _SENT = {"channel": CHANNEL, "command": COMMAND, "options": OPTIONS, "application": APPLICATION}
 _ORDER: JSON = {"user": "ada", "channel": "general", "command": "order"}
@@ -174,6 +179,7 @@ JOIN_VOICE = taking(
 )
 LEAVE_VOICE = taking("user", example={"user": "ada"}, **NAMED)
 IN_VOICE = taking(channel=CHANNEL, guild=GUILD)
+AUDIT_LOG = taking(guild=GUILD, limit=COUNT, action=about(GIVEN, "`MEMBER_KICK`"))
 
 _ROLES = about(many(GIVEN), "Names or ids.")
 _ACCEPTS = about(FLAG, "Whether bots may write to them.")
@@ -196,10 +202,12 @@ PERSON = taking(
     mute=about(FLAG, "Whether the server mutes them, in all its voice channels."),
     deaf=FLAG,
     voice=about(GIVEN, "A voice channel that they are moved to; null disconnects them."),
+    **BY,
 )
 BAN = taking(
     example={"reason": "spam"},
     guild=GUILD,
+    by=BY["by"],
     reason=TEXT,
     delete_message_seconds=about(SECONDS, "Back from now."),
 )
@@ -212,6 +220,7 @@ _CHANNEL = {
     "nsfw": FLAG,
     "user_limit": about(COUNT, "Of a voice or stage channel; 0: none."),
     "bitrate": about(COUNT, "Of a voice or stage channel, in bits per second."),
+    **BY,
 }
 MAKE_CHANNEL = taking(
     "name",
@@ -232,6 +241,7 @@ CHANGE_CHANNEL = taking(
     locked=FLAG,
 )
 _ROLE = {"guild": GUILD, "color": WHOLE, "hoist": FLAG, "mentionable": FLAG, "permissions": PERMISSIONS}
+_ROLE |= BY
 MAKE_ROLE = taking("name", example={"name": "cook", "color": 3447003}, name=GIVEN, **_ROLE)
 CHANGE_ROLE = taking(
     example={"mentionable": False},
@@ -247,6 +257,7 @@ COMMAND_PERMISSIONS = taking(
     "permissions",
     example={"permissions": [{"id": "helper", "type": 1, "permission": True}]},
     guild=GUILD,
+    **BY,
     permissions=about(
         many(OBJECT), "Each {id, type, permission}; type 1 is a role, 2 a person, 3 a channel."
     ),

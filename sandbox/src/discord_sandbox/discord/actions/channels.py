@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.actions.voice import Voice
@@ -15,11 +16,14 @@ from discord_sandbox.discord.state.voice import VoiceSettings
 
 
 class Channels:
-    def __init__(self, state: State, broadcast: Broadcast, threads: Threads, voice: Voice) -> None:
+    def __init__(
+        self, state: State, broadcast: Broadcast, threads: Threads, voice: Voice, audit: AuditLog
+    ) -> None:
         self._state = state
         self._broadcast = broadcast
         self._threads = threads
         self._voice = voice
+        self._audit = audit
 
     def create(
         self,
@@ -43,6 +47,7 @@ class Channels:
         apply(made, given)
         self._state.add_channel(made)
         self._broadcast.channel_created(made)
+        self._audit.channel_made(made)
         return made
 
     def change(
@@ -52,9 +57,10 @@ class Channels:
         forum: Forum | None = None,
         voice: VoiceSettings | None = None,
     ) -> None:
-        apply(channel, given)
-        channel.forum = channel.forum if forum is None else forum
-        channel.voice = channel.voice if voice is None else voice
+        with self._audit.channel_change(channel):
+            apply(channel, given)
+            channel.forum = channel.forum if forum is None else forum
+            channel.voice = channel.voice if voice is None else voice
         self._broadcast.channel_updated(channel)
 
     def move(self, channel: Channel, position: int | None, category_id: str | None, *, sync: bool) -> None:
@@ -62,7 +68,9 @@ class Channels:
         channel.position = channel.position if position is None else position
         channel.category_id = category_id
         if sync and category_id is not None:
+            former = channel.overwrites
             channel.overwrites = dict(channel.guild.channels[category_id].overwrites)
+            self._audit.overwrites_changed(channel, former, channel.overwrites)
             channel.guild.permission_cache.clear()
         self._broadcast.channel_updated(channel)
 
@@ -71,6 +79,7 @@ class Channels:
         inside: list[Channel] = []
         if channel.kind == CATEGORY:
             inside = [one for one in channel.guild.channels.values() if one.category_id == channel.id]
+        self._audit.channel_deleted(channel)
         self._voice.clear(channel)
         self._threads.remove(channel)
         for one in inside:

@@ -6,7 +6,10 @@ from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.gateway.hub import Gateway
 from discord_sandbox.discord.gateway.sessions import MEMBERS, MODERATION, VOICE_STATES, WEBHOOKS
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.audit import entry as render_entry
 from discord_sandbox.discord.render.voice import voice_state
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.audit import AuditEntry
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, Thread, User
 from discord_sandbox.discord.state.store import State
 from discord_sandbox.discord.state.voice import VoiceState
@@ -107,7 +110,13 @@ class GuildNews:
     def ban_changed(self, guild: Guild, user: User, *, added: bool) -> None:
         event = "GUILD_BAN_ADD" if added else "GUILD_BAN_REMOVE"
         body = {"guild_id": guild.id, "user": render.user(user)}
-        self._gateway.to_guild(guild, event, body, intent=MODERATION)
+        needs = perms.BAN_MEMBERS | perms.VIEW_AUDIT_LOG
+        self._gateway.to_guild(guild, event, body, intent=MODERATION, needs=needs)
+
+    def audit_entry(self, guild: Guild, it: AuditEntry) -> None:
+        body = render_entry(it) | {"guild_id": guild.id}
+        event, needs = "GUILD_AUDIT_LOG_ENTRY_CREATE", perms.VIEW_AUDIT_LOG
+        self._gateway.to_guild(guild, event, body, intent=MODERATION, needs=needs)
 
     def application_moved(self, application: Application, guild: Guild, *, joined: bool) -> None:
         """Tell a bot that it joined or left a server."""

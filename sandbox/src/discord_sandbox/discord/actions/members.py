@@ -1,8 +1,10 @@
 """Members of a server: joining, changing, leaving, being banned."""
 
+from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.actions.voice import Voice
+from discord_sandbox.discord.state.audit import Action
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.model import Application, Guild, Member, Message, User
 from discord_sandbox.discord.state.store import State
@@ -19,12 +21,14 @@ class Members:
         threads: Threads,
         *,
         voice: Voice,
+        audit: AuditLog,
     ) -> None:
         self._state = state
         self._clock = clock
         self._broadcast = broadcast
         self._threads = threads
         self._voice = voice
+        self._audit = audit
 
     def join(self, guild: Guild, user: User, roles: list[str]) -> Member:
         """Add a person; those who were here before are marked as rejoined."""
@@ -43,8 +47,15 @@ class Members:
     def set_role(self, member: Member, role_id: str, *, held: bool) -> None:
         """Give or take one role; nothing is announced if it was so before."""
         if held != (role_id in member.roles):
-            member.roles = [one for one in member.roles if one != role_id] + ([role_id] if held else [])
+            with self._audit.member_change(member):
+                kept = [one for one in member.roles if one != role_id]
+                member.roles = kept + ([role_id] if held else [])
             self.changed(member)
+
+    def kick(self, member: Member) -> None:
+        """Remove a member, as a moderator does."""
+        self.leave(member)
+        self._audit.add(member.guild, Action.MEMBER_KICK, member.user.id)
 
     def leave(self, member: Member) -> None:
         """Remove a person or bot from the server and its threads."""
@@ -75,6 +86,7 @@ class Members:
         self._broadcast.application_moved(application, guild, joined=True)
         self._broadcast.role_changed(guild, role, created=True)
         self._broadcast.member_joined(guild.members[application.id])
+        self._audit.add(guild, Action.BOT_ADD, application.id)
 
     def ban(self, guild: Guild, user: User, reason: str | None, delete_seconds: int) -> None:
         """Ban a user, who need not be a member; their messages of the last `delete_seconds` go with them."""
@@ -85,6 +97,7 @@ class Members:
             self.leave(member)
         if not known:
             self._broadcast.ban_changed(guild, user, added=True)
+            self._audit.add(guild, Action.MEMBER_BAN_ADD, user.id)
         if delete_seconds:
             self._delete_messages(guild, user, self._clock.now() - delete_seconds)
 
@@ -102,3 +115,4 @@ class Members:
     def unban(self, guild: Guild, user: User) -> None:
         del guild.bans[user.id]
         self._broadcast.ban_changed(guild, user, added=False)
+        self._audit.add(guild, Action.MEMBER_BAN_REMOVE, user.id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rules.roles import MOST, RoleFields
@@ -10,9 +11,10 @@ from discord_sandbox.discord.state.store import State
 
 
 class Roles:
-    def __init__(self, state: State, broadcast: Broadcast) -> None:
+    def __init__(self, state: State, broadcast: Broadcast, audit: AuditLog) -> None:
         self._state = state
         self._broadcast = broadcast
+        self._audit = audit
 
     def create(self, guild: Guild, given: RoleFields) -> Role:
         """A role just above @everyone; the others move up. Raises 30005."""
@@ -26,13 +28,15 @@ class Roles:
             one.position += 1
         guild.roles[made.id] = made
         self._broadcast.role_changed(guild, made, created=True)
+        self._audit.role_made(guild, made)
         for one in others:
             self._broadcast.role_changed(guild, one)
         return made
 
     def change(self, guild: Guild, role: Role, given: RoleFields) -> None:
-        _apply(role, given)
-        guild.permission_cache.clear()
+        with self._audit.role_change(guild, role):
+            _apply(role, given)
+            guild.permission_cache.clear()
         self._broadcast.role_changed(guild, role)
 
     def move(self, guild: Guild, positions: Mapping[str, int]) -> None:
@@ -59,6 +63,7 @@ class Roles:
             channel.overwrites.pop(role.id, None)
         guild.permission_cache.clear()
         self._broadcast.role_deleted(guild, role)
+        self._audit.role_deleted(guild, role)
 
 
 def _apply(role: Role, given: RoleFields) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.state.clock import Clock
@@ -34,10 +35,11 @@ class ThreadDraft:
 
 
 class Threads:
-    def __init__(self, state: State, clock: Clock, broadcast: Broadcast) -> None:
+    def __init__(self, state: State, clock: Clock, broadcast: Broadcast, audit: AuditLog) -> None:
         self._state = state
         self._clock = clock
         self._broadcast = broadcast
+        self._audit = audit
         clock.subscribe(self.archive_idle)
 
     def draft_post(self, parent: Channel, owner: User, draft: ThreadDraft, tags: list[str]) -> Channel:
@@ -57,6 +59,7 @@ class Threads:
             post.thread.message_count = post.thread.total_sent = 0
         self._state.add_channel(post)
         self._broadcast.thread_created(post)
+        self._audit.channel_made(post)
 
     def _make(
         self, thread_id: str, parent: Channel, owner: Member, draft: ThreadDraft, kind: int
@@ -79,6 +82,7 @@ class Threads:
         message.thread = channel
         message.flags |= HAS_THREAD
         self._broadcast.thread_created(channel)
+        self._audit.channel_made(channel)
         self._broadcast.message_updated(message)
         starter = self._system(channel, owner, THREAD_STARTER)
         starter.reference = {
@@ -93,6 +97,7 @@ class Threads:
     def alone(self, parent: Channel, owner: Member, draft: ThreadDraft, kind: int) -> Channel:
         channel, thread = self._make(self._state.new_id(), parent, owner, draft, kind)
         self._broadcast.thread_created(channel)
+        self._audit.channel_made(channel)
         if kind != PRIVATE_THREAD:
             notice = self._system(parent, owner, THREAD_CREATED)
             notice.content = draft.name

@@ -3,18 +3,21 @@
 import secrets
 from collections.abc import Callable
 
+from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.gateway.sessions import Session
 from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.audit import Action
 from discord_sandbox.discord.state.model import JSON, STAGE, Application, Channel, Member
 from discord_sandbox.discord.state.store import State
 from discord_sandbox.discord.state.voice import VoiceState
 
 
 class Voice:
-    def __init__(self, state: State, broadcast: Broadcast) -> None:
+    def __init__(self, state: State, broadcast: Broadcast, audit: AuditLog) -> None:
         self._state = state
         self._broadcast = broadcast
+        self._audit = audit
 
     def of(self, member: Member) -> VoiceState | None:
         return member.guild.voice.get(member.user.id)
@@ -82,13 +85,16 @@ class Voice:
         before = self.channel_of(member)
         if channel is None:
             self.leave(member)
+            self._audit.add(member.guild, Action.MEMBER_DISCONNECT, None)
         elif channel is not before:
             self.connect(member, channel)
+            self._audit.add(member.guild, Action.MEMBER_MOVE, None, options={"channel_id": channel.id})
 
     def set_server(self, member: Member, *, mute: bool | None, deaf: bool | None) -> None:
         """Mute or deafen a member for everyone, as the server's moderators do."""
-        member.mute = member.mute if mute is None else mute
-        member.deaf = member.deaf if deaf is None else deaf
+        with self._audit.member_change(member):
+            member.mute = member.mute if mute is None else mute
+            member.deaf = member.deaf if deaf is None else deaf
         self.changed(member)
 
     def set_stage(self, member: Member, *, suppress: bool | None, requested: float | None) -> None:

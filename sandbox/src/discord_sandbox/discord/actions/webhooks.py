@@ -2,6 +2,7 @@
 
 import secrets
 
+from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.posts import Origin, Posts
 from discord_sandbox.discord.actions.uploads import Upload
@@ -14,10 +15,11 @@ from discord_sandbox.discord.state.webhook import Webhook
 
 
 class Webhooks:
-    def __init__(self, state: State, broadcast: Broadcast, posts: Posts) -> None:
+    def __init__(self, state: State, broadcast: Broadcast, posts: Posts, audit: AuditLog) -> None:
         self._state = state
         self._broadcast = broadcast
         self._posts = posts
+        self._audit = audit
 
     def of(self, channel: Channel) -> list[Webhook]:
         return [one for one in self._state.webhooks.values() if one.channel is channel]
@@ -32,18 +34,22 @@ class Webhooks:
         )
         self._state.webhooks[made.id] = made
         self._broadcast.webhooks_changed(channel)
+        self._audit.webhook_made(made)
         return made
 
     def change(self, it: Webhook, name: str | None, channel: Channel | None) -> None:
-        it.name = it.name if name is None else name
-        if channel is not None and channel is not it.channel:
-            former, it.channel = it.channel, channel
+        former = it.channel
+        with self._audit.webhook_change(it):
+            it.name = it.name if name is None else name
+            it.channel = it.channel if channel is None else channel
+        if it.channel is not former:
             self._broadcast.webhooks_changed(former)
         self._broadcast.webhooks_changed(it.channel)
 
     def delete(self, it: Webhook) -> None:
         del self._state.webhooks[it.id]
         self._broadcast.webhooks_changed(it.channel)
+        self._audit.webhook_deleted(it)
 
     def post(self, it: Webhook, place: Channel, name: str | None, upload: Upload) -> Message:
         """Post in its channel or a thread of it, under the webhook's name or another one."""

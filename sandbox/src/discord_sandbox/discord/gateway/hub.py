@@ -49,7 +49,12 @@ class Gateway:
         return {application.user.id for application in applications if self.connected(application)}
 
     def _targets(
-        self, intent: int, guild: Guild, channel: Channel | None, also: Application | None = None
+        self,
+        intent: int,
+        guild: Guild,
+        channel: Channel | None,
+        also: Application | None = None,
+        needs: int = 0,
     ) -> list[Session]:
         found = []
         now: float | None = None
@@ -65,17 +70,18 @@ class Gateway:
             concerned = also is not None and session.application.id == also.id and session.intents & GUILDS
             if not (wanted or concerned) or not session.owns(guild):
                 continue
-            if self._sees(session.application, guild, channel):
+            if self._sees(session.application, guild, channel, needs):
                 found.append(session)
         return found
 
-    def _sees(self, application: Application, guild: Guild, channel: Channel | None) -> bool:
+    def _sees(self, application: Application, guild: Guild, channel: Channel | None, needs: int) -> bool:
         if not guild.hidden and guild.id not in application.guilds:
             return False
-        if channel is None:
+        if channel is None and not needs:
             return True
         member = guild.members.get(application.id)
-        return member is not None and bool(self.state.permissions(member, channel) & perms.VIEW_CHANNEL)
+        needed = needs if channel is None else perms.VIEW_CHANNEL
+        return member is not None and bool(self.state.permissions(member, channel) & needed)
 
     def to_guild(
         self,
@@ -87,12 +93,15 @@ class Gateway:
         channel: Channel | None = None,
         also: Application | None = None,
         without: Collection[str] = (),
+        needs: int = 0,
     ) -> list[str]:
         """Send to every bot in the guild that sees the channel and has the intent; `also` needs only GUILDS.
 
-        without: ids of sessions that are not sent it. Returns the ids of those that are.
+        without: ids of sessions that are not sent it; needs: permissions in the guild, of which bots have one. Returns
+        the ids of the sessions that are sent it.
         """
-        targets = [one for one in self._targets(intent, guild, channel, also) if one.id not in without]
+        found = self._targets(intent, guild, channel, also, needs)
+        targets = [one for one in found if one.id not in without]
         if targets:
             dumped = dumps(data)
             for session in targets:

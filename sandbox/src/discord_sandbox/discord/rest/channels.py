@@ -77,13 +77,14 @@ def _patch_thread(call: Context, channel: Channel, thread: Thread) -> Result:
             if not manages:
                 raise DiscordError(50013)
             post.pinned = not post.pinned
-    channel.name = channel.name if name is None else name
-    thread.locked = thread.locked if locked is None else locked
-    thread.auto_archive_minutes = minutes or thread.auto_archive_minutes
-    thread.invitable = thread.invitable if invitable is None else invitable
-    channel.slowmode = channel.slowmode if slowmode is None else slowmode
-    if archived is not None:
-        call.core.threads.archive(channel, archived=archived)
+    with call.core.audit.channel_change(channel):
+        channel.name = channel.name if name is None else name
+        thread.locked = thread.locked if locked is None else locked
+        thread.auto_archive_minutes = minutes or thread.auto_archive_minutes
+        thread.invitable = thread.invitable if invitable is None else invitable
+        channel.slowmode = channel.slowmode if slowmode is None else slowmode
+        if archived is not None:
+            call.core.threads.archive(channel, archived=archived)
     call.core.threads.changed(channel)
     return render.channel(channel, call.application.id)
 

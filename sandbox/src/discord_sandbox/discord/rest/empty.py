@@ -9,16 +9,6 @@ from discord_sandbox.discord.rest.endpoint import Endpoint, Handler
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.traffic.rate_limits import READS
 
-AUDIT_LOG = (
-    "audit_log_entries",
-    "users",
-    "integrations",
-    "webhooks",
-    "guild_scheduled_events",
-    "threads",
-    "application_commands",
-    "auto_moderation_rules",
-)
 LISTS: Mapping[str, int] = {  # and the permission that reading one needs
     "emojis": 0,
     "stickers": 0,
@@ -63,18 +53,6 @@ def _of_application(empty: Callable[[], Any]) -> Handler:
     return listed
 
 
-async def audit_log(call: Context) -> Result:
-    """No entries: who changed what is in the sandbox's own log of calls."""
-    call.managed_guild(perms.VIEW_AUDIT_LOG)
-    query = call.query()
-    query.limit(50, 100)
-    for key in ("user_id", "target_id", "before", "after"):
-        query.snowflake(key)
-    query.number("action_type", 0, 2**31 - 1)
-    query.check()
-    return {key: [] for key in AUDIT_LOG}
-
-
 async def sounds(call: Context) -> Result:
     call.guild()
     return {"items": []}
@@ -103,7 +81,6 @@ ENDPOINTS = (
         Endpoint("GET", f"{G}/{path}", _unknown(code), READS, "guild", body=False)
         for path, code in UNKNOWN.items()
     ),
-    Endpoint("GET", f"{G}/audit-logs", audit_log, READS, "guild", body=False),
     Endpoint("GET", f"{G}/soundboard-sounds", sounds, READS, "guild", body=False),
     Endpoint("GET", "/channels/{channel}/invites", channel_invites, READS, "channel", body=False),
     Endpoint("GET", f"{A}/entitlements", _of_application(list), READS, body=False),

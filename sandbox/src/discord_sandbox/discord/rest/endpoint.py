@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from discord_sandbox.discord.actions.audit import acting
 from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.errors import DiscordError
@@ -103,7 +104,8 @@ class Endpoint:
                     return rate_limited(verdict, entry)
             if unreadable is not None:
                 raise unreadable
-            result = await self.handler(context)
+            with acting(application.id if application is not None else None, self._reason(context)):
+                result = await self.handler(context)
         except DiscordError as error:
             entry.error = error.body()
             self._count_refusal(core, application, error)

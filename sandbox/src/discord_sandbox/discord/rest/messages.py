@@ -6,6 +6,7 @@ from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rest.query import Query
 from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.audit import Action
 from discord_sandbox.discord.state.model import (
     ANNOUNCEMENT,
     CHAT_INPUT,
@@ -202,6 +203,8 @@ async def bulk_delete(call: Context) -> Result:
     for message in found:
         call.core.state.remove_message(message)
     call.core.broadcast.messages_deleted(channel, found)
+    count = {"count": str(len(found))}
+    call.core.audit.add(channel.guild, Action.MESSAGE_BULK_DELETE, channel.id, options=count)
     return None
 
 

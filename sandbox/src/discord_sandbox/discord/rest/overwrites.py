@@ -65,6 +65,7 @@ def replace_all(call: Context, channel: Channel, new: Mapping[str, Overwrite]) -
         beyond = 0 if granted else touched & (~base | perms.MANAGE_ROLES)
         if beyond or not call.may(channel, perms.MANAGE_ROLES):
             raise DiscordError(50013)
+    call.core.audit.overwrites_changed(channel, channel.overwrites, new)
     channel.overwrites = dict(new)
     channel.guild.permission_cache.clear()
 

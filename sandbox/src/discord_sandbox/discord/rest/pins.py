@@ -46,6 +46,7 @@ async def _pin(call: Context, *, pinned: bool) -> Result:
         message.pinned_at = call.core.clock.now()
     message.pinned = pinned
     call.core.broadcast.message_updated(message)
+    call.core.audit.message_pinned(message, pinned=pinned)
     return None
 
 

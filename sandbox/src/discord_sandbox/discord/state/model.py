@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from discord_sandbox.discord.state.attachment import Attachment
+from discord_sandbox.discord.state.audit import AuditEntry
 from discord_sandbox.discord.state.forum import Forum, Post
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.state.poll import Poll
@@ -81,6 +82,7 @@ class Guild:
     bans: dict[str, str | None] = field(default_factory=dict)  # user id -> reason
     former: set[str] = field(default_factory=set)  # ids of users who left
     voice: dict[str, VoiceState] = field(default_factory=dict)  # by user id
+    audit_log: list[AuditEntry] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

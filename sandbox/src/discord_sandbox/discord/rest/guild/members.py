@@ -30,7 +30,8 @@ async def patch_me(call: Context) -> Result:
     if "nick" in call.body:
         if not allowed & (perms.CHANGE_NICKNAME | perms.MANAGE_NICKNAMES):
             raise DiscordError(50013)
-        me.nick = nick or None
+        with call.core.audit.member_change(me):
+            me.nick = nick or None
         call.core.members.changed(me)
     return render.member(me) | {"permissions": str(allowed)}
 
@@ -43,12 +44,13 @@ async def patch(call: Context) -> Result:
     body.complaints.check()
     _check(call, me, target, found)
     moved = _check_voice(call, me, target, found)
-    if "nick" in found.given:
-        target.nick = found.nick
-    if found.roles is not None:
-        target.roles = found.roles
-    if "communication_disabled_until" in found.given:
-        target.timed_out_until = found.timed_out_until
+    with call.core.audit.member_change(target):
+        if "nick" in found.given:
+            target.nick = found.nick
+        if found.roles is not None:
+            target.roles = found.roles
+        if "communication_disabled_until" in found.given:
+            target.timed_out_until = found.timed_out_until
     if found.flags is not None:
         kept = target.flags & ~rules.BYPASSES_VERIFICATION
         target.flags = kept | found.flags & rules.BYPASSES_VERIFICATION
@@ -143,7 +145,7 @@ async def kick(call: Context) -> Result:
     target = call.member(guild)
     if not outranks(call.me(guild), target):
         raise DiscordError(50013)
-    call.core.members.leave(target)
+    call.core.members.kick(target)
     return None
 
 
