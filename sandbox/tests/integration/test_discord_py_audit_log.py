@@ -1,4 +1,4 @@
-"""The audit log as a discord.py bot reads it and hears of it."""
+"""The audit log as a discord.py bot reads it and hears of it; threads that it gains access to."""
 
 import discord
 
@@ -44,3 +44,22 @@ async def test_entries_are_read_with_what_they_changed() -> None:
         assert timeout.changes.after.timed_out_until is not None
         oldest = [one async for one in guild.audit_logs(limit=1, oldest_first=True)]
         assert oldest[0].action == action.role_update
+
+
+async def test_threads_of_a_channel_that_becomes_visible_are_known() -> None:
+    async with Sandbox(World(rate_limits=False)) as sandbox, Client(sandbox) as client:
+        await client.api("PATCH", "channels/news", {"role": "Robot", "permissions": {"VIEW_CHANNEL": False}})
+        await client.api(
+            "PATCH", "channels/news", {"role": "everyone", "permissions": {"VIEW_CHANNEL": False}}
+        )
+        await client.api("PATCH", "channels/news", {"role": "member", "permissions": {"VIEW_CHANNEL": True}})
+        started = await client.api("POST", "threads", {"user": "ada", "channel": "news", "name": "soup"})
+        assert started.status == 201, started.body
+        async with running(SandboxBot(), sandbox) as bot:
+            assert list(bot.guild.threads) == []
+            seen = await listening(bot, "thread_join")
+            await client.api(
+                "PATCH", "channels/news", {"role": "Robot", "permissions": {"VIEW_CHANNEL": True}}
+            )
+            assert (await seen).name == "soup"
+            assert [one.name for one in bot.guild.threads] == ["soup"]

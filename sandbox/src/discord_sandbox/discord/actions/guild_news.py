@@ -57,10 +57,12 @@ class GuildNews:
 
     def channel_created(self, channel: Channel) -> None:
         self._gateway.to_guild(channel.guild, "CHANNEL_CREATE", render.channel(channel), channel=channel)
+        self._gateway.channel_made(channel)
         self.feed.publish("channel_create", channel)
 
     def channel_updated(self, channel: Channel) -> None:
         self._gateway.to_guild(channel.guild, "CHANNEL_UPDATE", render.channel(channel), channel=channel)
+        self._gateway.access_changed(channel.guild)
         self.feed.publish("channel_update", channel)
 
     def channel_deleted(self, channel: Channel) -> None:
@@ -92,6 +94,7 @@ class GuildNews:
                 if not session.intents & MEMBERS:
                     self._gateway.to_application(own, member.guild, "GUILD_MEMBER_UPDATE", body)
                     break
+            self._gateway.access_changed(member.guild)
         self.feed.publish("people_update", member)
 
     def member_joined(self, member: Member) -> None:
@@ -154,8 +157,10 @@ class GuildNews:
     def role_changed(self, guild: Guild, role: Role, *, created: bool = False) -> None:
         event = "GUILD_ROLE_CREATE" if created else "GUILD_ROLE_UPDATE"
         self._gateway.to_guild(guild, event, {"guild_id": guild.id, "role": render.role(role)})
+        self._gateway.access_changed(guild)
         self.feed.publish("role_create" if created else "role_update", role)
 
     def role_deleted(self, guild: Guild, role: Role) -> None:
         self._gateway.to_guild(guild, "GUILD_ROLE_DELETE", {"guild_id": guild.id, "role_id": role.id})
+        self._gateway.access_changed(guild)
         self.feed.publish("role_delete", role)

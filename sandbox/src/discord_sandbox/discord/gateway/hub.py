@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from discord_sandbox.discord.gateway import payloads
+from discord_sandbox.discord.gateway import access, payloads
 from discord_sandbox.discord.gateway.sessions import DIRECT, GUILDS, MESSAGES, Session, Socket
 from discord_sandbox.discord.render.encoding import dumps
 from discord_sandbox.discord.state import permissions as perms
@@ -140,6 +140,19 @@ class Gateway:
                 self._deliver(session, "GUILD_CREATE", dumps(created))
             else:
                 self._deliver(session, "GUILD_DELETE", dumps({"id": guild.id}))
+
+    def access_changed(self, guild: Guild) -> None:
+        """Send bots the active threads of the channels that they see since permissions changed."""
+        for session in self._targets(GUILDS, guild, None):
+            found = access.gained(self.state, session, guild)
+            if found:
+                data = access.thread_list_sync(self.state, session, guild, found)
+                self._deliver(session, "THREAD_LIST_SYNC", dumps(data))
+
+    def channel_made(self, channel: Channel) -> None:
+        """A new channel has no threads that a bot could lack."""
+        for session in self._targets(GUILDS, channel.guild, channel):
+            access.note(session, channel)
 
     def message(self, event: str, message: Message, data: JSON) -> None:
         """Send a message event; without the privileged intent, other authors' messages lack their content."""

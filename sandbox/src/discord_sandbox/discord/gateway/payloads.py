@@ -47,6 +47,7 @@ def guild_create(state: State, session: Session, guild: Guild) -> JSON:
     visible = [
         channel for channel in guild.channels.values() if state.permissions(own, channel) & perms.VIEW_CHANNEL
     ]
+    session.sees[guild.id] = {channel.id for channel in visible if not channel.is_thread}
     seen = {channel.id for channel in visible} if session.intents & VOICE_STATES else set()
     voice = [in_guild(guild.members[it.user_id], it) for it in guild.voice.values() if it.channel_id in seen]
     return guild_body(guild, members, visible, own) | {"voice_states": voice}

@@ -87,6 +87,7 @@ class Session:
         self.resumes = 0
         self.socket: Socket | None = None
         self.left_at: float | None = None
+        self.sees: dict[str, set[str]] = {}  # by guild: the channels of which it knows the threads
         self._kept: deque[tuple[int, str]] = deque(maxlen=KEPT_EVENTS)
 
     @property
