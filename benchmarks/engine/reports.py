@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from io import BytesIO
+from random import Random
 
 import psutil
 
@@ -36,13 +37,15 @@ SERVICES, ROLLOUTS, KEPT = 200, 50_000, timedelta(days=400)
 # Discord's first answer has 3 s; a report within 2 s needs no deferral.
 GOAL_S, GOAL_MIB = 2.0, 16.0
 _MIB = 2**20
+# As large as what a charter of a lane with a few steps and objectives has beside what reports read.
+_PLAN = Random(7).randbytes(2000).hex()
 
 _FILL = (
     """
     INSERT INTO rollouts (guild_id, service, environment, phase, final, version, schema, charter, state, requester,
         to_version, to_digest, to_base, reason, outcome, created_at, ended_at)
     SELECT $1, 'service-' || n % $2, 'production', CASE WHEN n % 10 = 7 THEN 'rolled_back' ELSE 'succeeded' END,
-        true, 1, 1, jsonb_build_object('known_good', n % 50 = 9, 'plan', repeat('x', 1500), 'stable',
+        true, 1, 1, jsonb_build_object('known_good', n % 50 = 9, 'plan', $6::text, 'stable',
             jsonb_build_object('digest', 'sha256:' || n - $2), 'candidate', jsonb_build_object('commit', md5(n::text),
                 'made_at', at - interval '5 hours')),
         '{"had_traffic": true}', 'ada', '1.' || n, 'sha256:' || n, '', repeat('why ', 50), repeat('well ', 50), at,
@@ -92,7 +95,7 @@ async def fill(database: Database, now: datetime) -> None:
     """What is recorded of these lanes."""
     since = now - KEPT
     made = (GUILD, SERVICES, since, KEPT / ROLLOUTS, ROLLOUTS)
-    arguments = (made, (), made, (), (SERVICES, since, now))
+    arguments = ((*made, _PLAN), (), made, (), (SERVICES, since, now))
     async with database.connection() as connection:
         for statement, given in zip(_FILL, arguments, strict=True):
             await connection.execute(statement, *given, timeout=300)
