@@ -95,7 +95,7 @@ async def no_answer(settings: Settings) -> str:
 
 
 def _exporter(settings: Settings, redact: Redactor) -> OtlpExporter:
-    # Some 20 MiB, for those who use it.
+    # Some 8 MiB, for those who use it.
     from bot.adapters.opentelemetry.exporter import OtlpExporter
 
     url, headers = settings.otel.traces_url, settings.otel.headers

@@ -116,10 +116,6 @@ class JudgeLoop:
         self._seen_term, self._last = term, now
 
     async def _measure(self, loaded: Loaded, planned: datetime, now: datetime) -> _Tick | None:
-        with traced(loaded.rollout):
-            return await self._measured(loaded, planned, now)
-
-    async def _measured(self, loaded: Loaded, planned: datetime, now: datetime) -> _Tick | None:
         rollout = loaded.rollout
         next_at = following(planned, now, rollout.policy.tick_s)
         try:
@@ -131,7 +127,8 @@ class JudgeLoop:
                 self._served(rollout.lane, served)
         except Exception:
             # A rollout that cannot be judged must not affect other lanes.
-            log.exception("tick_failed", rollout=rollout.id)
+            with traced(rollout):
+                log.exception("tick_failed")
             await self._postponed(rollout, next_at)
             return None
         verdict = stepped.rollout.verdict
@@ -178,7 +175,7 @@ class JudgeLoop:
             raise
         except Exception:
             with traced(tick.loaded.rollout):
-                log.exception("tick_not_saved", rollout=tick.loaded.rollout.id)
+                log.exception("tick_not_saved")
             await self._store.ticks.postpone(tick.loaded.rollout, tick.next_at)
             return True
 
