@@ -12,7 +12,7 @@ from demo.children import LaunchError
 from demo.containers import Containers
 from demo.engine import LABEL
 from demo.launcher import Demo
-from demo.stories.runner import SICK_SERVICE, STORIES, UNTAKEN_ALERT, play, read
+from demo.stories.runner import PLAYED, play, read
 from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Stage, StoryError, Transcript
 
@@ -44,7 +44,7 @@ async def stopped() -> None:
 async def play_stories(running: Demo) -> int:
     transcript = Transcript(tell)
     try:
-        scripts = [read(path) for path in (*STORIES, SICK_SERVICE, UNTAKEN_ALERT)]
+        scripts = [read(path) for path in PLAYED]
         async with Stage(running.url, transcript) as stage:
             world = SandboxWorld(running, stage)
             for script in scripts:

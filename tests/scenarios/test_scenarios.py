@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from demo.stories.language import VERBS, parse
-from demo.stories.runner import SICK_SERVICE, STORIES, UNTAKEN_ALERT, read
+from demo.stories.runner import PLAYED, STORIES, read
 from tests.scenarios.runner import README, difference, played, readme, scenarios
 from tests.support.postgres import PostgresServer
 
@@ -47,7 +47,7 @@ def test_a_sight_that_is_not_there_ends_the_scenario_with_file_line_and_reason(
 
 
 def test_every_verb_is_played_somewhere() -> None:
-    files = [*scenarios(), *STORIES, SICK_SERVICE, UNTAKEN_ALERT]
+    files = [*scenarios(), *PLAYED]
     used = {line.verb.pattern for path in files for line in read(path).lines if line.verb}
     assert {verb.pattern for verb in VERBS} - used == set()
 
