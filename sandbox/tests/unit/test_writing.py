@@ -81,6 +81,21 @@ async def test_a_reply_names_what_it_answers_and_notifies_unless_told_not_to(cli
     assert (await write(client, content="good", reply_to=card)).body["notified"] == []
 
 
+async def test_messages_show_what_they_answer_and_their_thread_as_these_are_now(client: Client) -> None:
+    asked = (await write(client, user="ben", content="soup?")).body["id"]
+    answer = (await write(client, content="yes", reply_to=asked)).body["id"]
+    path = f"/channels/{client.sandbox.channel_id('general')}/messages"
+    assert (await client.rest("GET", f"{path}/{answer}")).body["referenced_message"]["content"] == "soup?"
+    await client.api("PATCH", f"messages/{asked}", {"user": "ben", "content": "bread?"})
+    body = {"user": "ada", "channel": "general", "name": "bread", "message": asked}
+    await client.api("POST", "threads", body)
+    await write(client, channel="bread", content="white")
+    shown = (await client.rest("GET", f"{path}/{answer}")).body["referenced_message"]
+    assert (shown["content"], shown["thread"]["message_count"]) == ("bread?", 1)
+    await client.api("DELETE", f"messages/{asked}", user="ben")
+    assert (await client.rest("GET", f"{path}/{answer}")).body["referenced_message"] is None
+
+
 async def test_people_change_only_what_they_wrote(client: Client) -> None:
     said = f"messages/{(await write(client, content='one')).body['id']}"
     async with Wire(client) as wire:

@@ -10,6 +10,8 @@ from discord_sandbox.discord.state.model import (
     JSON,
     MESSAGE_COMMAND,
     MODAL_SUBMIT,
+    REPLY,
+    THREAD_STARTER,
     USER_COMMAND,
     Interaction,
     Member,
@@ -81,9 +83,17 @@ class MessageRenderer:
 
     def __call__(self, it: Message) -> JSON:
         """The message as REST answers it. The result is shared: copy before changing it."""
+        body = self._basic(it)
+        if it.reference is None or it.kind not in (REPLY, THREAD_STARTER):
+            return body
+        target = self._state.messages.get(it.reference.get("message_id", ""))
+        return body | {"referenced_message": self._basic(target) if target is not None else None}
+
+    def _basic(self, it: Message) -> JSON:
+        """Without the message that it answers. That and the thread change by themselves, and are not cached."""
         if it.rendered is None:
             it.rendered = self._render(it)
-        return it.rendered
+        return it.rendered if it.thread is None else it.rendered | {"thread": render.channel(it.thread)}
 
     def seen_by(self, it: Message, user_id: str) -> JSON:
         """As a call, with `me` set on the user's own reactions."""
@@ -143,11 +153,6 @@ class MessageRenderer:
                 }
         if it.reference is not None:
             body["message_reference"] = it.reference
-            if it.kind in (19, 21):
-                target = self._state.messages.get(it.reference.get("message_id", ""))
-                body["referenced_message"] = self._basic(target) if target is not None else None
-        if it.thread is not None:
-            body["thread"] = render.channel(it.thread)
         if it.poll is not None:
             body["poll"] = poll(it.poll)
         if it.snapshots:
@@ -166,11 +171,6 @@ class MessageRenderer:
                 }
                 for emoji, who in it.reactions.items()
             ]
-        return body
-
-    def _basic(self, it: Message) -> JSON:
-        body = self(it).copy()
-        body.pop("referenced_message", None)
         return body
 
 
