@@ -12,16 +12,16 @@ import { messages, waitForMessage } from "./reading.js";
 
 /**
  * Starts `discord-sandbox` on a free port; resolves when it is ready.
- * @param {{ command?: string[], world?: object, rateLimits?: boolean, strict?: boolean, env?: object }} [options]
- *   `command`: how to run it, `["discord-sandbox"]`; `world`: what a world file holds
+ * @param {{ command?: string[], world?: object, load?: string, rateLimits?: boolean, strict?: boolean, env?: object }} [options]
+ *   `command`: how to run it, `["discord-sandbox"]`; `world`: what a world file holds; `load`: the file of a saved world
  * @returns {Promise<Sandbox>} rejects with what it wrote if it does not start
  */
-export async function startSandbox({ command = ["discord-sandbox"], world, rateLimits = true, strict = false, env } = {}) {
+export async function startSandbox({ command = ["discord-sandbox"], world, load, rateLimits = true, strict = false, env } = {}) {
   const folder = world ? await mkdtemp(join(tmpdir(), "discord-sandbox-")) : null;
   try {
     const file = folder ? join(folder, "world.json") : null;
     if (file) await writeFile(file, JSON.stringify(world));
-    const options = [...(file ? ["--world", file] : []), ...(rateLimits ? [] : ["--no-rate-limits"]), ...(strict ? ["--strict"] : [])];
+    const options = [...(file ? ["--world", file] : []), ...(load ? ["--load", load] : []), ...(rateLimits ? [] : ["--no-rate-limits"]), ...(strict ? ["--strict"] : [])];
     const [program, ...words] = command;
     const child = spawn(program, [...words, "--port", "0", ...options], { env: env ?? process.env, stdio: ["ignore", "pipe", "pipe"] });
     return new Sandbox(child, JSON.parse(await firstLine(child)));
@@ -76,6 +76,19 @@ export class Sandbox {
   /** Any call of the JSON API: `await sandbox.call("POST", "faults", { kind: "503" })`. */
   call(method, path, body, query) {
     return this.#api.call(method, path, body, query);
+  }
+
+  /**
+   * Keeps the world as it is now: everything but connections, faults, the log of calls and rate limits.
+   * @param {string} [name] of the save; made up if it is not given @returns {Promise<{ name: string, now: string, messages: number, size: number }>}
+   */
+  save(name) {
+    return this.call("POST", "saves", name === undefined ? {} : { name });
+  }
+
+  /** Returns to a saved world, and to the moment of the save. Bots identify again, faults end. @param {string | { name: string }} saved */
+  async restore(saved) {
+    await this.call("POST", "restore", { name: saved?.name ?? saved });
   }
 
   /** The newest messages of a channel or thread that everyone there sees; newest last. */

@@ -61,6 +61,23 @@ describe("a bot that takes orders", () => {
     assert.equal((await ada.messages("general")).at(-1).text, "Thank you: warm");
   });
 
+  it("returns to a saved world", async () => {
+    const ada = sandbox.person("ada");
+    const before = await ada.write("support", "one");
+    const saved = await sandbox.save();
+    await ada.write("support", "two");
+    await sandbox.call("PATCH", "people/ada", { nick: "Ada L." });
+    await sandbox.restore(saved);
+    assert.deepEqual((await sandbox.messages("support")).map((one) => one.text), ["one"]);
+    assert.ok(BigInt((await ada.write("support", "three")).id) > BigInt(before.id));
+    for (let tries = 0; !(await sandbox.call("GET", "state")).applications[0].connected; tries++) {
+      assert.ok(tries < 200, "the bot did not identify again");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.equal((await ada.command("general", "order", { dish: "soup" })).text, "soup: ordered");
+    await assert.rejects(sandbox.restore("never"), /There is no save "never"/);
+  });
+
   it("is told what is wrong", async () => {
     const ada = sandbox.person("ada", { patience: 1 });
     await assert.rejects(ada.write("genral", "hello"), /Did you mean general\?/);

@@ -1,6 +1,7 @@
 """A local Discord for bots: gateway, REST API, a page and a JSON API on one loopback port."""
 
 from discord_sandbox.discord.core import CORE, Core
+from discord_sandbox.discord.saving.saved import NotASavedWorldError, SavedWorld
 from discord_sandbox.discord.state.clock import Clock, ManualClock, WallClock
 from discord_sandbox.sandbox import Sandbox
 from discord_sandbox.server import create_app
@@ -27,12 +28,14 @@ __all__ = [
     "Core",
     "GuildSpec",
     "ManualClock",
+    "NotASavedWorldError",
     "Outcome",
     "Person",
     "PersonSpec",
     "Recorder",
     "RoleSpec",
     "Sandbox",
+    "SavedWorld",
     "SeenMessage",
     "WallClock",
     "World",

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from discord_sandbox.discord.saving.saved import SavedWorld
 from discord_sandbox.sandbox import Sandbox
 from discord_sandbox.world import World, read_world
 
@@ -29,6 +30,8 @@ def main() -> None:
     parser.add_argument(
         "--world", type=Path, metavar="FILE", help="JSON that describes servers, people and bots"
     )
+    parser.add_argument("--load", type=Path, metavar="FILE", help="a saved world to start with")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="where to save the world at the end")
     parser.add_argument(
         "--no-rate-limits", action="store_true", help="send rate-limit headers but never refuse"
     )
@@ -39,24 +42,49 @@ def main() -> None:
         "--processes-file", type=Path, metavar="FILE", help="JSON list to show under `processes` in the state"
     )
     options = parser.parse_args()
+    sandbox = _made(parser, options)
     try:
-        world = World() if options.world is None else read_world(json.loads(options.world.read_text()))
-        world = replace(
-            world,
-            rate_limits=world.rate_limits and not options.no_rate_limits,
-            strict=world.strict or options.strict,
-        )
-        sandbox = Sandbox(world, options.port, processes_file=options.processes_file)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        parser.error(f"--world {options.world}: {why}")
-    try:
-        asyncio.run(_serve(sandbox))
+        asyncio.run(_serve(sandbox, options.save))
     except OSError as error:
         sys.exit(f"discord-sandbox: cannot listen on 127.0.0.1:{options.port}: {error.strerror or error}")
 
 
-async def _serve(sandbox: Sandbox) -> None:
+def _made(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Sandbox:
+    """The sandbox that the options describe; ends with everything that is wrong with them."""
+    problems = []
+    world, saved = World(), None
+    if options.world is not None and options.load is not None:
+        problems.append("--world describes a new world and --load has one: give one of them")
+    try:
+        if options.world is not None:
+            world = read_world(json.loads(options.world.read_text()))
+            Sandbox(world)  # raises ValueError for what only building it shows
+    except (OSError, ValueError) as error:
+        problems.append(f"--world {options.world}: {_why(error)}")
+    try:
+        if options.load is not None:
+            saved = SavedWorld.read(options.load)
+            world = saved.world()
+            Sandbox(world)
+    except (OSError, ValueError) as error:
+        problems.append(f"--load {options.load}: {_why(error)}")
+    if options.save is not None and (options.save.is_dir() or not options.save.absolute().parent.is_dir()):
+        problems.append(f"--save {options.save}: it is a folder, or in one that does not exist")
+    if problems:
+        parser.error("; ".join(problems))
+    world = replace(
+        world,
+        rate_limits=world.rate_limits and not options.no_rate_limits,
+        strict=world.strict or options.strict,
+    )
+    return Sandbox(world, options.port, saved=saved, processes_file=options.processes_file)
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+async def _serve(sandbox: Sandbox, file: Path | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -66,6 +94,12 @@ async def _serve(sandbox: Sandbox) -> None:
         sys.stdout.flush()
         sys.stderr.write(_hint(sandbox))
         await stop.wait()
+        saved = None if file is None else await sandbox.save()
+    if file is not None and saved is not None:
+        try:
+            saved.write(file)
+        except OSError as error:
+            sys.exit(f"discord-sandbox: cannot save to {file}: {_why(error)}")
 
 
 def _hint(sandbox: Sandbox) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from discord_sandbox.discord.saving.saved import SavedWorld
     from discord_sandbox.sandbox import Sandbox
     from discord_sandbox.testing.recorder import Recorder
     from discord_sandbox.world import World
@@ -29,19 +30,21 @@ def _async_fixture(function: Callable[..., AsyncIterator[Any]]) -> Any:
 
 
 @pytest.fixture
-def sandbox_world() -> World:
-    """What the test's sandbox starts with. Override it for servers, people and bots of your own."""
+def sandbox_world() -> World | SavedWorld:
+    """What the test's sandbox starts with. Override it for servers, people and bots of your own, or a saved world."""
     from discord_sandbox.world import World
 
     return World()
 
 
 @_async_fixture
-async def sandbox(sandbox_world: World) -> AsyncIterator[Sandbox]:
+async def sandbox(sandbox_world: World | SavedWorld) -> AsyncIterator[Sandbox]:
     """A running sandbox for one test."""
     from discord_sandbox.sandbox import Sandbox
+    from discord_sandbox.world import World
 
-    async with Sandbox(sandbox_world) as running:
+    it = Sandbox(sandbox_world) if isinstance(sandbox_world, World) else Sandbox(saved=sandbox_world)
+    async with it as running:
         yield running
 
 

@@ -7,6 +7,8 @@ from typing import Any, Self
 from aiohttp import web
 
 from discord_sandbox.discord.core import CORE, Core
+from discord_sandbox.discord.saving.restoring import restore, save
+from discord_sandbox.discord.saving.saved import SavedWorld
 from discord_sandbox.discord.state.clock import Clock, WallClock
 from discord_sandbox.discord.state.ids import named_id
 from discord_sandbox.server import ENDPOINTS, create_app
@@ -21,7 +23,8 @@ from discord_sandbox.world import World
 class Sandbox:
     """`async with Sandbox() as sandbox`: `api_base`, `gateway_url` and `token()` are what a bot needs.
 
-    `port` 0 picks a free one. Ids come from names, so they are the same in every run.
+    `port` 0 picks a free one. Ids come from names, so they are the same in every run. With `saved`, it starts where
+    that world was saved, and with its settings unless `world` has others.
     """
 
     def __init__(
@@ -29,10 +32,14 @@ class Sandbox:
         world: World | None = None,
         port: int = 0,
         *,
+        saved: SavedWorld | None = None,
         clock: Clock | None = None,
         processes_file: Path | None = None,
     ) -> None:
-        self.app = create_app(world or World(), clock or WallClock(), processes_file=processes_file)
+        if world is None:
+            world = World() if saved is None else saved.world()
+        self.app = create_app(world, clock or WallClock(), processes_file=processes_file)
+        self._saved = saved
         self._port = port
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
         self._client: ApiClient | None = None
@@ -66,6 +73,8 @@ class Sandbox:
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.core.bind(f"http://{host}:{port}")
+        if self._saved is not None:
+            restore(self.core, self._saved)
 
     async def stop(self) -> None:
         if self._client is not None:
@@ -85,6 +94,14 @@ class Sandbox:
     async def call(self, method: str, path: str, body: JSON | None = None, **query: object) -> Any:
         """A call of the JSON API: `await sandbox.call("POST", "faults", {"kind": "503"})`. Raises CallRefused."""
         return await self._api().call(method, path, body, **query)
+
+    async def save(self) -> SavedWorld:
+        """The world as it is now: everything but sessions, faults, the log of calls and rate limits."""
+        return save(self.core)
+
+    async def restore(self, saved: SavedWorld) -> None:
+        """Return to a saved world, and to the moment of the save. Bots identify again, faults end."""
+        restore(self.core, saved)
 
     def person(self, name: str, *, guild: str = "", application: str = "", patience: float = 5.0) -> Person:
         """A person to act as. `guild` and `application`: where names are ambiguous. `patience`: in seconds."""

@@ -100,3 +100,36 @@ async def test_mistakes_end_it_with_one_sentence(tmp_path: Path) -> None:
     finally:
         process.terminate()
         await process.wait()
+
+
+async def test_a_world_is_saved_at_the_end_and_loaded_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "busy.json"
+    process, ready = await start("--save", str(file))
+    async with aiohttp.ClientSession() as http:
+        said = {"user": "ada", "channel": "general", "content": "hello"}
+        async with http.post(f"{ready['url']}/sandbox/v1/messages", json=said) as got:
+            assert got.status == 201
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    process, again = await start("--load", str(file), "--no-rate-limits")
+    try:
+        assert again["applications"] == ready["applications"]
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{again['url']}/sandbox/v1/channels/general/messages") as got,
+        ):
+            assert [one["content"] for one in (await got.json())["messages"]] == ["hello"]
+    finally:
+        process.terminate()
+        await process.wait()
+    world = tmp_path / "world.json"
+    world.write_text('{"guilds": [{"name": "club", "everyone": ["FLY"]}]}')
+    nowhere = tmp_path / "none" / "busy.json"
+    code, sentence = await refused("--load", str(world), "--world", str(world), "--save", str(nowhere))
+    assert (code, sentence) == (
+        2,
+        "discord-sandbox: error: --world describes a new world and --load has one: give one of them; "
+        f"--world {world}: there is no permission FLY; "
+        f"--load {world}: it is not a saved world: it describes one, for --world; "
+        f"--save {nowhere}: it is a folder, or in one that does not exist",
+    )

@@ -45,11 +45,39 @@ async def test_of_its_own_world(sandbox, recorder):
 """
 
 
+SAVED_WORLD = """
+import asyncio
+import pytest
+from discord_sandbox import Sandbox, SavedWorld
+
+async def made(file):
+    async with Sandbox() as sandbox:
+        await sandbox.person("ada").write("general", "one")
+        (await sandbox.save()).write(file)
+
+@pytest.fixture(scope="module")
+def sandbox_world(tmp_path_factory):
+    file = tmp_path_factory.mktemp("worlds") / "busy.json"
+    asyncio.run(made(file))
+    return SavedWorld.read(file)
+
+async def test_of_a_saved_world(sandbox):
+    saved = await sandbox.save()
+    ada = sandbox.person("ada")
+    await ada.write("general", "two")
+    assert [one.text for one in await ada.messages("general")] == ["one", "two"]
+    await sandbox.restore(saved)
+    assert [one.text for one in await ada.messages("general")] == ["one"]
+"""
+
+
 async def test_a_world_of_ones_own_and_the_word_about_pytest_asyncio(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
     (tmp_path / "test_club.py").write_text(OWN_WORLD)
+    (tmp_path / "test_saved.py").write_text(SAVED_WORLD)
     code, said = await run_pytest(tmp_path)
     assert code == 0, said
+    (tmp_path / "test_saved.py").unlink()
     (tmp_path / "test_club.py").write_text("def test_it(sandbox):\n    pass\n")
     (tmp_path / "pytest_asyncio.py").write_text("raise ImportError\n")
     code, said = await run_pytest(tmp_path, "-p", "no:asyncio", "-c", os.devnull, "--rootdir", ".")

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
+
+import aiohttp
 
 from support.client import Client
 
@@ -67,6 +70,16 @@ async def test_threads_are_joined_left_and_changed_by_those_who_may(client: Clie
         assert (await echo.rest("DELETE", thread)).status == 200
 
 
+async def _events(stream: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, JSON]]:
+    kind = ""
+    async for raw in stream.content:
+        line = raw.decode().rstrip()
+        if line.startswith("event: "):
+            kind = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield kind, json.loads(line.removeprefix("data: "))
+
+
 async def test_everything_that_happens_is_an_event(client: Client) -> None:
     sandbox = client.sandbox
     start = sandbox.core.feed.last
@@ -92,19 +105,18 @@ async def test_everything_that_happens_is_an_event(client: Client) -> None:
     await client.api("DELETE", "channels/log")
     await client.api("DELETE", "channels/warnings")
     await client.api("DELETE", f"messages/{message['id']}")
-    await client.api("POST", "reset", {})
     seen: dict[str, JSON] = {}
-    async with client.http.get(f"{sandbox.api}/events", headers={"Last-Event-ID": str(start)}) as stream:
-        async with asyncio.timeout(60):
-            kind = ""
-            while kind != "reset" or "reset" not in seen:
-                line = (await stream.content.readline()).decode().rstrip()
-                if line.startswith("event: "):
-                    kind = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    data = json.loads(line.removeprefix("data: "))
-                    if kind != "message_create" or data["ephemeral_to"] is not None:
-                        seen[kind] = data
+    known = {"Last-Event-ID": str(start)}
+    async with asyncio.timeout(60), client.http.get(f"{sandbox.api}/events", headers=known) as stream:
+        async for kind, data in _events(stream):
+            if kind != "message_create" or data["ephemeral_to"] is not None:
+                seen[kind] = data
+            if kind == "message_delete":
+                await client.api("POST", "reset", {})
+            if kind == "reset":
+                break
+    async with asyncio.timeout(60), client.http.get(f"{sandbox.api}/events?since={start}") as stream:
+        assert await anext(_events(stream)) == ("reset", {}), "what was before is about objects that are gone"
     assert set(seen) == {
         "message_create",
         "message_update",

@@ -17,6 +17,7 @@ from discord_sandbox.api.calls import (
     membership,
     people,
     roles,
+    saves,
     services,
     threads,
     voice,
@@ -208,7 +209,15 @@ BESIDES = (
     Route("GET", "/services/{name}", services.proxy, "ask a service's control address", None, ANY),
     Route("POST", "/services/{name}", services.proxy, "send to a service's control address", None, ANY),
 )
-ROUTES = (*READS, *(one._replace(person=True) for one in ACTS), *CHANGES, *MEMBERS, *BESIDES)
+SAVES = (
+    Route("GET", "/saves", saves.listed, "all saved worlds", answers=answers.SAVES),
+    Route("POST", "/saves", saves.create, "save the world", requests.SAVE, shape("Save"), 201),
+    Route("GET", "/saves/{name}", saves.get, "a saved world as a file has it", answers=answers.SAVED),
+    Route("PUT", "/saves/{name}", saves.put, "keep a saved world", requests.SAVED, shape("Save")),
+    Route("DELETE", "/saves/{name}", saves.delete, "forget a saved world", answers=shape("Save")),
+    Route("POST", "/restore", saves.restore, "return to a saved world", requests.RESTORE, answers.RESET),
+)
+ROUTES = (*READS, *(one._replace(person=True) for one in ACTS), *CHANGES, *MEMBERS, *BESIDES, *SAVES)
 
 
 async def _unknown(call: ApiCall) -> web.StreamResponse:
@@ -226,6 +235,7 @@ async def _unknown(call: ApiCall) -> web.StreamResponse:
 def add_routes(app: web.Application) -> None:
     registered = app[services.SERVICES] = services.Services()
     app.on_cleanup.append(registered.close)
+    app[saves.SAVES] = {}
     core = app[CORE]
     core.feed.render = events.EventRenderer(core, registered)
     for one in ROUTES:

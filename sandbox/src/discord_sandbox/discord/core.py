@@ -92,14 +92,18 @@ class Core:
 
     def restart(self, *, keep_commands: bool) -> None:
         """Return to the start. Connections stay, and are told to identify again."""
-        self.interactions.clear()
+        self.end_all("The sandbox was reset.")
         self.clock.restart()
+        self.log.clear()
+        self.state.restart(keep_commands=keep_commands)
+        self.feed.begin_again()
+
+    def end_all(self, why: str) -> None:
+        """End what must not outlive the world: open interactions, faults, rate limits, sessions."""
+        self.interactions.clear(why)
         self.faults.clear()
         self.limits.clear()
-        self.log.clear()
         self.gateway.invalidate_all()
-        self.state.restart(keep_commands=keep_commands)
-        self.feed.publish("reset", None)
 
 
 CORE: web.AppKey[Core] = web.AppKey("core", Core)

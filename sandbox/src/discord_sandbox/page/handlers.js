@@ -112,6 +112,7 @@ export function handlers(app) {
     resync: () => app.reload(),
     reset: () => {
       unread.forget();
+      void app.drawer.faults.read().catch(() => {});
       return app.reload();
     },
   };

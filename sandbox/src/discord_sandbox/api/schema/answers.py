@@ -289,6 +289,7 @@ _TRAFFIC: dict[str, JSON] = {
     ),
     "Webhook": record(id=ID, name=TEXT, channel=TEXT, channel_id=ID, user=TEXT, token=TEXT, url=TEXT),
     "Service": record(name=TEXT, environment=TEXT, control_url=TEXT),
+    "Save": record(name=TEXT, now=TIME, messages=WHOLE, size=WHOLE),
 }
 
 SHAPES: dict[str, JSON] = _PLACES | _MESSAGES | _TRAFFIC
@@ -320,6 +321,17 @@ REQUESTS = record(last=WHOLE, requests=many(shape("LoggedCall")))
 FAULTS = record(faults=many(shape("Fault")))
 WEBHOOKS = record(webhooks=many(shape("Webhook")))
 SERVICES = record(services=many(shape("Service")))
+SAVES = record(saves=many(shape("Save")))
+SAVED = record(
+    kind=TEXT,
+    version=WHOLE,
+    now=NUMBER,
+    last_id=ID,
+    cdn=TEXT,
+    world=OBJECT,
+    roots=OBJECT,
+    objects=by_name(many(OBJECT)),
+)
 CLOCK = record(now=TIME, clock_offset=NUMBER)
 RESET = record(event_id=WHOLE)
 CALLS = record(calls=many(record(method=TEXT, path=TEXT, does=TEXT)))

@@ -15,6 +15,7 @@ from discord_sandbox.api.schema.words import (
     many,
     one_of,
 )
+from discord_sandbox.discord.saving.saved import KIND, VERSION
 from discord_sandbox.discord.traffic.faults import KINDS, SCOPES
 
 USER = about(GIVEN, "A person's name or id.")
@@ -298,4 +299,28 @@ REGISTER = taking(
 UNREGISTER = taking("name environment", example={"name": "kitchen", "environment": "test"}, **_SERVICE)
 
 CLOCK = taking("advance", example={"advance": 900}, advance=about(SECONDS, "Seconds to move forward."))
+SAVE = taking(
+    example={"name": "busy"},
+    name=about(GIVEN, "Made up if it is not given; a save of that name is replaced."),
+)
+RESTORE = taking("name", example={"name": "busy"}, name=GIVEN)
+SAVED = taking(
+    "kind version now last_id cdn world roots objects",
+    example={
+        "kind": KIND,
+        "version": VERSION,
+        "now": 1_780_000_000.0,
+        "last_id": "0",
+        "cdn": "http://127.0.0.1:8300/cdn",
+    }
+    | {"world": {}, "roots": {}, "objects": {}},
+    kind=one_of(KIND),
+    version=WHOLE,
+    now={"type": "number"},
+    last_id=GIVEN,
+    cdn=GIVEN,
+    world=OBJECT,
+    roots=OBJECT,
+    objects=OBJECT,
+)
 RESET = taking(commands=about(FLAG, "Remove registered commands too."))

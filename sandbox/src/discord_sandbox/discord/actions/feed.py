@@ -34,9 +34,16 @@ class Feed:
             for listener in self._listeners:
                 listener.put_nowait(text)
 
+    def begin_again(self) -> None:
+        """Publish a reset. What was before is forgotten: it is about objects that are gone."""
+        self._kept.clear()
+        self.publish("reset", None)
+
     def since(self, last: int) -> list[Entry] | None:
-        """The entries after `last`; None if some are no longer kept."""
-        if last > self.last or (self._kept and last < self._kept[0].id - 1):
+        """The entries after `last`, or after a later reset; None if some are no longer kept."""
+        if last > self.last:
+            return None
+        if self._kept and last < self._kept[0].id - 1 and self._kept[0].kind != "reset":
             return None
         return [entry for entry in self._kept if entry.id > last]
 

@@ -179,6 +179,14 @@ class Interactions:
             if waiter in interaction.waiters:
                 interaction.waiters.remove(waiter)
 
-    def clear(self) -> None:
+    def clear(self, why: str) -> None:
+        """Fail all that are open."""
         for interaction in list(self._open.values()):
-            self._move(interaction, "failed", "The sandbox was reset.")
+            self._move(interaction, "failed", why)
+
+    def take_up(self) -> None:
+        """Go on with the open interactions of a world that was restored, in the time that they have left."""
+        for interaction in self.state.interactions.values():
+            if interaction.state in OPEN:
+                self._open[interaction.id] = interaction
+                self._arm(interaction, FIRST_ANSWER if interaction.state == "pending" else TOKEN_LIFE)

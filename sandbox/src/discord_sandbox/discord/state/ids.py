@@ -30,8 +30,12 @@ class SnowflakeMaker:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._last = 0
+        self.last = 0
 
     def __call__(self) -> str:
-        self._last = max(snowflake_at(self._clock.now()), self._last + 1)
-        return str(self._last)
+        self.last = max(snowflake_at(self._clock.now()), self.last + 1)
+        return str(self.last)
+
+    def skip_to(self, last: int) -> None:
+        """Make ids above `last` from now on, and above those made so far."""
+        self.last = max(self.last, last)

@@ -1,0 +1,1 @@
+"""Worlds as JSON: saved whole, restored, kept in files."""
