@@ -1,13 +1,14 @@
 /** Calls of the sandbox's JSON API. */
 
-/** The sandbox refused a call: `status`, a stable `code`, a sentence and a `hint` or null. */
+/** The sandbox refused a call: `status`, a stable `code`, a sentence, a `hint` or null, `retryAfter` of slow mode in seconds. */
 export class CallRefused extends Error {
-  constructor(status, { code, message, hint }) {
+  constructor(status, { code, message, hint, retry_after: retryAfter = null }) {
     super(hint ? `${message} ${hint}` : message);
     this.name = "CallRefused";
     this.status = status;
     this.code = code;
     this.hint = hint;
+    this.retryAfter = retryAfter;
   }
 }
 

@@ -1,6 +1,7 @@
 """Errors of the JSON API: one shape, with near misses as a hint."""
 
 import difflib
+import math
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -9,18 +10,34 @@ from discord_sandbox.discord.rest.replies import reply
 
 
 class ApiError(Exception):
-    """A refusal: HTTP status, stable code, sentence, and a hint at a way out."""
+    """A refusal: HTTP status, stable code, sentence, and a hint at a way out.
 
-    def __init__(self, status: int, code: str, message: str, hint: str | None = None) -> None:
+    retry_after: in seconds, if waiting helps.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        hint: str | None = None,
+        *,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
         self.status = status
         self.code = code
         self.message = message
         self.hint = hint
 
     def response(self) -> web.Response:
-        body = {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
-        return reply(body, self.status)
+        error: dict[str, object] = {"code": self.code, "message": self.message, "hint": self.hint}
+        if self.retry_after is None:
+            return reply({"error": error}, self.status)
+        answer = reply({"error": error | {"retry_after": self.retry_after}}, self.status)
+        answer.headers["Retry-After"] = str(math.ceil(self.retry_after))
+        return answer
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> ApiError:

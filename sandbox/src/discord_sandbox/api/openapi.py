@@ -76,6 +76,7 @@ def _answer(route: Route) -> JSON:
 def _refusals(route: Route) -> JSON:
     more = {"502": "It does not answer."} if route.takes is None else {}
     more |= {"504": "The bot did not answer."} if route.path == "/autocomplete" else {}
+    more |= {"429": "Slow mode: the person has to wait."} if route.path in ("/messages", "/threads") else {}
     return {
         status: {"description": text, "content": {"application/json": {"schema": shape("Error")}}}
         for status, text in (_REFUSALS | more).items()

@@ -72,6 +72,7 @@ class Views(MessageViews):
             "user": it.name if it.is_direct else None,
             "application": bot.name if it.is_direct and bot is not None else None,
             "position": it.position,
+            "slowmode": it.slowmode,
             "category_id": it.category_id,
             "parent_id": thread.parent.id if thread is not None else None,
             "message_id": thread.message_id if thread is not None else None,

@@ -17,6 +17,7 @@ from discord_sandbox.discord.actions.posts import Posts
 from discord_sandbox.discord.actions.reactions import Reactions
 from discord_sandbox.discord.actions.responses import Responses
 from discord_sandbox.discord.actions.roles import Roles
+from discord_sandbox.discord.actions.slowmode import SlowMode
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.actions.voice import Voice
 from discord_sandbox.discord.actions.webhooks import Webhooks
@@ -46,6 +47,7 @@ class Core:
         self.broadcast = Broadcast(self.state, self.gateway, self.feed, self.render)
         self.audit = AuditLog(self.state, clock, self.broadcast)
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
+        self.slowmode = SlowMode(self.state, clock)
         self.reactions = Reactions(self.broadcast)
         self.voice = Voice(self.state, self.broadcast, self.audit)
         self.threads = Threads(self.state, clock, self.broadcast, self.audit)

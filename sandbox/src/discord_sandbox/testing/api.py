@@ -12,10 +12,16 @@ _EVENT_BYTES = 2**22  # a message with everything in it is one line
 
 
 class CallRefused(Exception):
-    """The JSON API refused a call: HTTP status, stable code, sentence, and a hint or None."""
+    """The JSON API refused a call: HTTP status, stable code, sentence, and a hint or None.
 
-    def __init__(self, status: int, code: str, message: str, hint: str | None) -> None:
+    retry_after: of slow mode, in seconds; else None.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, hint: str | None, retry_after: float | None = None
+    ) -> None:
         super().__init__(f"{message} {hint}" if hint else message)
+        self.retry_after = retry_after
         self.status = status
         self.code = code
         self.message = message
@@ -44,7 +50,9 @@ class ApiClient:
         error = found.get("error") if isinstance(found, dict) else None
         if not isinstance(error, dict):
             raise CallRefused(got.status, "error", f"The sandbox answered {got.status}.", None)
-        raise CallRefused(got.status, error["code"], error["message"], error["hint"])
+        raise CallRefused(
+            got.status, error["code"], error["message"], error["hint"], error.get("retry_after")
+        )
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[AsyncIterator[tuple[str, JSON]]]:

@@ -3,6 +3,7 @@
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.people import not_timed_out, present
 from discord_sandbox.api.errors import ApiError, invalid, unknown
+from discord_sandbox.api.slowmode import may_begin_now
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.actions.posts import Origin
 from discord_sandbox.discord.actions.threads import ThreadDraft
@@ -41,10 +42,13 @@ async def start(call: ApiCall) -> JSON:
     needed = perms.CREATE_PRIVATE_THREADS if private else perms.CREATE_PUBLIC_THREADS
     if not call.core.state.permissions(member, channel) & needed:
         raise ApiError(403, "missing_permissions", f"{member.user.name} may not start threads here.")
+    may_begin_now(call, member, channel)
     made = _made(call, member, channel, draft, private=private)
+    call.core.slowmode.began(member, channel)
     if call.body.get("content") is not None:
         upload = Upload({"content": call.text("content")})
         call.core.posts.create(made, Origin(member.user, member), upload)
+        call.core.slowmode.wrote(member, made)
     return Views(call.core).channel(made)
 
 
@@ -59,8 +63,11 @@ def _post(call: ApiCall, member: Member, channel: Channel, forum: Forum, draft: 
     complaints = Complaints()
     body = Fields({"applied_tags": [known[one] for one in wanted]}, complaints)
     tags = read_applied(body, forum, manages=bool(allowed & perms.MANAGE_THREADS))
+    may_begin_now(call, member, channel)
     upload = Upload({"content": call.text("content")})
     made, _ = call.core.forum_posts.create(channel, Origin(member.user, member), draft, tags, upload)
+    call.core.slowmode.began(member, channel)
+    call.core.slowmode.wrote(member, made)
     return Views(call.core).channel(made)
 
 

@@ -6,6 +6,7 @@ from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.people import not_timed_out, present, reader
 from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.files import read_files
+from discord_sandbox.api.slowmode import may_write_now
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.actions.posts import Origin
 from discord_sandbox.discord.actions.uploads import Upload
@@ -26,13 +27,22 @@ async def create(call: ApiCall) -> JSON:
     """POST messages: content, files, and `reply_to`, a message of the same channel."""
     member, channel = present(call)
     allowed = _may_write(call, member, channel)
+    may_write_now(call, member, channel)
+    if call.body.get("forward") is not None:
+        message = _forward(call, member, channel)
+    else:
+        message = _written(call, member, channel, allowed)
+    call.core.slowmode.wrote(member, channel)
+    call.core.threads.spoken_in(channel, member.user)
+    return Views(call.core).message(message)
+
+
+def _written(call: ApiCall, member: Member, channel: Channel, allowed: int) -> Message:
     files = read_files(call.body.get("files"))
     if files and not allowed & perms.ATTACH_FILES:
         raise ApiError(
             403, "missing_permissions", f"{member.user.name} may not attach files in #{channel.name}."
         )
-    if call.body.get("forward") is not None:
-        return _forward(call, member, channel)
     poll = _poll(call.body.get("poll"))
     if poll is not None and not allowed & perms.SEND_POLLS:
         raise ApiError(
@@ -45,9 +55,7 @@ async def create(call: ApiCall) -> JSON:
     if reference is not None and call.body.get("mention") is False:
         body["allowed_mentions"] = {"parse": ["users", "roles", "everyone"], "replied_user": False}
     origin = Origin(member.user, member, kind=DEFAULT if reference is None else REPLY, reference=reference)
-    message = call.core.posts.create(channel, origin, Upload(body, files))
-    call.core.threads.spoken_in(channel, member.user)
-    return Views(call.core).message(message)
+    return call.core.posts.create(channel, origin, Upload(body, files))
 
 
 def _poll(given: Any) -> JSON | None:
@@ -65,13 +73,11 @@ def _poll(given: Any) -> JSON | None:
     }
 
 
-def _forward(call: ApiCall, member: Member, channel: Channel) -> JSON:
+def _forward(call: ApiCall, member: Member, channel: Channel) -> Message:
     source, _ = reader(call, call.body["forward"])
     if source.kind not in (DEFAULT, REPLY, CHAT_INPUT, CONTEXT_MENU) or source.poll is not None:
         raise ApiError(409, "conflict", "This message cannot be forwarded.")
-    message = call.core.posts.forward(channel, Origin(member.user, member), source, None)
-    call.core.threads.spoken_in(channel, member.user)
-    return Views(call.core).message(message)
+    return call.core.posts.forward(channel, Origin(member.user, member), source, None)
 
 
 async def vote(call: ApiCall) -> JSON:

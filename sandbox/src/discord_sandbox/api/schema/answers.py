@@ -31,8 +31,9 @@ _FIELD_TYPE = one_of(
 )
 _PERMISSION: JSON = record(id=ID, type=WHOLE, permission=FLAG)
 
+_ERROR: JSON = record(code=TEXT, message=TEXT, hint=maybe(TEXT))
 _PLACES: dict[str, JSON] = {
-    "Error": record(error=record(code=TEXT, message=TEXT, hint=maybe(TEXT))),
+    "Error": record(error=_ERROR | {"properties": _ERROR["properties"] | {"retry_after": NUMBER}}),
     "Role": record(
         id=ID,
         name=TEXT,
@@ -68,6 +69,7 @@ _PLACES: dict[str, JSON] = {
         user=maybe(TEXT),
         application=maybe(TEXT),
         position=WHOLE,
+        slowmode=WHOLE,
         category_id=maybe(ID),
         parent_id=maybe(ID),
         message_id=maybe(ID),

@@ -120,6 +120,8 @@ class Channel:
     messages: dict[str, "Message"] = field(default_factory=dict)
     last_message_id: str | None = None
     pins: list[str] = field(default_factory=list)
+    wrote: dict[str, float] = field(default_factory=dict)  # user id -> when, for slow mode
+    began: dict[str, float] = field(default_factory=dict)  # the same of threads
     thread: Thread | None = None
     forum: Forum | None = None
     voice: VoiceSettings | None = None
