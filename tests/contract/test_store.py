@@ -253,6 +253,28 @@ async def test_a_step_replaces_the_timers_of_its_rollout(world: World) -> None:
     assert await world.store.timers.due(gated.deadline, 10) == []
 
 
+async def test_timers_stay_with_a_step_that_leaves_them_and_move_with_one_that_moves_them(
+    world: World,
+) -> None:
+    await world.adopted()
+    rollout = await world.begin(plan=Plan("asked", (Gate("go", "release-manager", quorum=2), Shift(100))))
+    ends = (await world.stored(rollout)).deadline
+    assert ends is not None
+
+    async def due_at() -> list[datetime]:
+        return [due.at for due in await world.store.timers.due(ends + timedelta(days=1), 10)]
+
+    assert await due_at() == [ends]
+    assert await world.tell(rollout, Acted(Action.APPROVE, LEAD, world.now))
+    assert await due_at() == [ends]
+    assert await world.tell(rollout, Acted(Action.EXTEND, LEAD, world.now, seconds=60))
+    assert await due_at() == [ends + timedelta(seconds=60)]
+    assert await world.tell(rollout, Acted(Action.PAUSE, LEAD, world.now))
+    assert await due_at() == []
+    assert await world.tell(rollout, Acted(Action.RESUME, LEAD, world.now))
+    assert await due_at() == [ends + timedelta(seconds=60)]
+
+
 # ---- effects --------------------------------------------------------------------------------------------------------
 
 

@@ -10,17 +10,21 @@ SELECT nextval(pg_get_serial_sequence('rollouts', 'id')) AS id
 -- need are left out of the statement (rollouts.py): each costs time, even if it finds nothing.
 WITH change AS (
     SELECT * FROM jsonb_to_record($1) AS c (
-        id bigint, before integer, before_stamp text, lane_stamp text, stamp text, at timestamptz,
-        guild_id bigint, service text, environment text, phase text,
-        final boolean, version integer, schema integer, charter jsonb, state jsonb, judge jsonb, evidence jsonb,
-        judged boolean, tick_at timestamptz, requester text, from_version text, to_version text, to_digest text,
-        to_base text, reason text, stop_note text,
-        outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
-        timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, answers jsonb, unless_stopped jsonb,
-        lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text,
+        id bigint, before integer, before_stamp text, stamp text, at timestamptz, guild_id bigint, service text,
+        environment text, phase text, final boolean, version integer, schema integer, state jsonb, judge jsonb,
+        evidence jsonb, judged boolean, tick_at timestamptz, to_digest text, outcome text, ended_at timestamptz,
+        claim bigint, fence bigint)
+), beginning AS (
+    -- What only a new rollout has. Each column costs time, also where it is NULL.
+    SELECT * FROM jsonb_to_record($1) AS b (
+        charter jsonb, requester text, from_version text, to_version text, to_base text, reason text,
+        created_at timestamptz, lane_stamp text, base bigint, unless_stopped jsonb, stop_note text)
+), seldom AS (
+    SELECT * FROM jsonb_to_record($1) AS d (
+        generation bigint, desired jsonb, lock jsonb, known_good jsonb, good boolean, rolled_back text, given_up text,
         moot jsonb, point jsonb)
 ), mine AS (
-    -- The rollout first, then its effects: every statement locks in that order.
+    -- The rollout first, then its effects: every statement locks in that order. Without a claim, the update locks it.
     SELECT r.id FROM rollouts r JOIN change c ON r.id = c.id
     WHERE r.version = c.before AND r.stamp = c.before_stamp
     FOR UPDATE OF r
@@ -39,11 +43,11 @@ WITH change AS (
     SELECT id, guild_id, service, environment, phase, final, version, stamp, schema, charter, state, judge, evidence,
         CASE WHEN judged THEN tick_at END, requester, from_version, to_version, to_digest, to_base, reason, outcome,
         created_at, ended_at
-    FROM change c
+    FROM change c, beginning b
     -- A lane that has changed since it was read has another generation or stamp: then the engine reads it again.
     WHERE before IS NULL AND NOT EXISTS (
-            SELECT FROM place p WHERE p.generation > c.base OR p.stamp <> c.lane_stamp)
-        AND NOT EXISTS (SELECT FROM notes n WHERE n.kind = c.stop_note AND c.unless_stopped ? n.key
+            SELECT FROM place p WHERE p.generation > b.base OR p.stamp <> b.lane_stamp)
+        AND NOT EXISTS (SELECT FROM notes n WHERE n.kind = b.stop_note AND b.unless_stopped ? n.key
             AND n.value ->> 'on' = 'true')
     RETURNING id
 ), updated AS (
@@ -52,41 +56,41 @@ WITH change AS (
         judge = c.judge, evidence = COALESCE(c.evidence, r.evidence), outcome = c.outcome, ended_at = c.ended_at,
         next_tick = CASE WHEN c.judged THEN COALESCE(c.tick_at, r.next_tick, c.at) END
     FROM change c
-    WHERE r.id = c.id AND r.version = c.before AND r.stamp = c.before_stamp AND EXISTS (SELECT FROM mine)
+    WHERE r.id = c.id AND r.version = c.before AND r.stamp = c.before_stamp
         AND (c.claim IS NULL OR EXISTS (SELECT FROM held))
     RETURNING r.id
 ), saved AS (
     SELECT id FROM created UNION ALL SELECT id FROM updated
 ), closed AS (
-    UPDATE effects e SET state = CASE WHEN c.given_up IS NULL THEN 'done' ELSE 'poisoned' END,
-        last_error = COALESCE(c.given_up, e.last_error), done_at = now()
-    FROM change c
+    UPDATE effects e SET state = CASE WHEN d.given_up IS NULL THEN 'done' ELSE 'poisoned' END,
+        last_error = COALESCE(d.given_up, e.last_error), done_at = now()
+    FROM seldom d
     WHERE e.id IN (SELECT id FROM held) AND EXISTS (SELECT FROM saved)
 ), superseded AS (
     -- A newer desired state supersedes an older one, also one that a process is working on.
     UPDATE effects e SET state = 'superseded', done_at = now()
-    FROM change c
+    FROM change c, seldom d
     WHERE e.service = c.service AND e.environment = c.environment AND e.kind = 'set_desired'
-        AND e.state IN ('pending', 'leased') AND e.generation < c.generation
-        AND e.id IS DISTINCT FROM c.claim AND c.desired IS NOT NULL AND EXISTS (SELECT FROM saved)
+        AND e.state IN ('pending', 'leased') AND e.generation < d.generation
+        AND e.id IS DISTINCT FROM c.claim AND d.desired IS NOT NULL AND EXISTS (SELECT FROM saved)
 ), dropped AS (
     -- An order of a step is superseded once the rollout does not wait for it.
     UPDATE effects e SET state = 'superseded', done_at = now()
-    FROM change c
-    WHERE e.rollout_id = c.id AND c.moot ? e.kind AND e.state IN ('pending', 'leased')
+    FROM change c, seldom d
+    WHERE e.rollout_id = c.id AND d.moot ? e.kind AND e.state IN ('pending', 'leased')
         AND e.id IS DISTINCT FROM c.claim AND EXISTS (SELECT FROM saved)
 ), ordered AS (
     INSERT INTO effects (key, rollout_id, service, environment, kind, payload, generation, urgent, due_at)
     SELECT e.key, s.id, c.service, c.environment, e.kind, e.payload, e.generation, COALESCE(e.urgent, false),
         now() + make_interval(secs => COALESCE(e.delay_s, 0))
     FROM saved s, change c,
-        jsonb_to_recordset(c.effects) AS e (key text, kind text, payload jsonb, generation bigint, urgent boolean,
+        jsonb_to_recordset($1 -> 'effects') AS e (key text, kind text, payload jsonb, generation bigint, urgent boolean,
             delay_s float8)
     ON CONFLICT DO NOTHING
 ), owned AS (
     INSERT INTO lanes AS l (service, environment, generation, desired, stamp, rollout_id, updated_at)
-    SELECT c.service, c.environment, c.generation, c.desired, gen_random_uuid()::text, s.id, c.at
-    FROM saved s, change c WHERE c.desired IS NOT NULL
+    SELECT c.service, c.environment, d.generation, d.desired, gen_random_uuid()::text, s.id, c.at
+    FROM saved s, change c, seldom d WHERE d.desired IS NOT NULL
     ON CONFLICT (service, environment) DO UPDATE SET
         generation = EXCLUDED.generation, desired = EXCLUDED.desired, stamp = EXCLUDED.stamp,
         rollout_id = EXCLUDED.rollout_id,
@@ -98,24 +102,24 @@ WITH change AS (
     -- The server in which it was done: lanes may be shared.
     SELECT s.id, COALESCE(t.guild_id, c.guild_id), c.service, c.environment, t.actor_id, t.actor, t.via, t.at,
         t.what, t.why, t.from_phase, t.to_phase, t.details
-    FROM saved s, change c, jsonb_to_recordset(c.transitions) AS t (actor_id bigint, actor text, via text,
+    FROM saved s, change c, jsonb_to_recordset($1 -> 'transitions') AS t (actor_id bigint, actor text, via text,
         guild_id bigint, at timestamptz, what text, why text, from_phase text, to_phase text, details jsonb)
 ), stopped AS (
-    DELETE FROM timers t USING saved s, change c
-    WHERE t.rollout_id = s.id AND NOT c.timers ? t.name
+    DELETE FROM timers t USING saved s
+    WHERE t.rollout_id = s.id AND NOT ($1 -> 'timers') ? t.name
 ), started AS (
     INSERT INTO timers AS had (rollout_id, name, step, due_at)
     SELECT s.id, t.key, (c.state ->> 'step')::integer, t.value::timestamptz
-    FROM saved s, change c, jsonb_each_text(c.timers) AS t
+    FROM saved s, change c, jsonb_each_text($1 -> 'timers') AS t
     ON CONFLICT (rollout_id, name) DO UPDATE SET step = EXCLUDED.step, due_at = EXCLUDED.due_at
         WHERE (had.step, had.due_at) IS DISTINCT FROM (EXCLUDED.step, EXCLUDED.due_at)
 ), answered AS (
     INSERT INTO interactions (id, rollout_id, sentence, at)
-    SELECT a.key, s.id, a.value, c.at FROM saved s, change c, jsonb_each_text(c.answers) AS a
+    SELECT a.key, s.id, a.value, c.at FROM saved s, change c, jsonb_each_text($1 -> 'answers') AS a
 ), locked AS (
     INSERT INTO locks AS l (service, environment, owner_id, owner, reason, since, digest, quarantined_at)
-    SELECT c.service, c.environment, 0, c.lock ->> 'owner', c.lock ->> 'reason', c.at, c.lock ->> 'digest', c.at
-    FROM saved s, change c WHERE c.lock IS NOT NULL
+    SELECT c.service, c.environment, 0, d.lock ->> 'owner', d.lock ->> 'reason', c.at, d.lock ->> 'digest', c.at
+    FROM saved s, change c, seldom d WHERE d.lock IS NOT NULL
     -- A person's lock stays theirs, and now has no expiry.
     ON CONFLICT (service, environment) DO UPDATE SET
         owner_id = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.owner_id ELSE l.owner_id END,
@@ -127,20 +131,20 @@ WITH change AS (
         expires = NULL, digest = EXCLUDED.digest, quarantined_at = EXCLUDED.quarantined_at
 ), known AS (
     INSERT INTO releases (service, environment, digest, release, known_good_at, rollout_id)
-    SELECT c.service, c.environment, c.known_good ->> 'digest', c.known_good, CASE WHEN c.good THEN c.at END, s.id
-    FROM saved s, change c WHERE c.known_good IS NOT NULL
+    SELECT c.service, c.environment, d.known_good ->> 'digest', d.known_good, CASE WHEN d.good THEN c.at END, s.id
+    FROM saved s, change c, seldom d WHERE d.known_good IS NOT NULL
     ON CONFLICT (service, environment, digest) DO UPDATE SET
         release = EXCLUDED.release, rollout_id = EXCLUDED.rollout_id,
         known_good_at = COALESCE(EXCLUDED.known_good_at, releases.known_good_at)
 ), measured AS (
     INSERT INTO samples (rollout_id, at, weight, digest, counts)
     SELECT s.id, p.at, p.weight, c.to_digest, p.counts
-    FROM saved s, change c, jsonb_to_record(c.point) AS p (at timestamptz, weight integer, counts jsonb)
-    WHERE c.point IS NOT NULL
+    FROM saved s, change c, seldom d, jsonb_to_record(d.point) AS p (at timestamptz, weight integer, counts jsonb)
+    WHERE d.point IS NOT NULL
 ), bad AS (
     UPDATE releases r SET rolled_back_at = c.at
-    FROM change c
-    WHERE r.service = c.service AND r.environment = c.environment AND r.digest = c.rolled_back
+    FROM change c, seldom d
+    WHERE r.service = c.service AND r.environment = c.environment AND r.digest = d.rolled_back
         AND EXISTS (SELECT FROM saved)
 )
 SELECT EXISTS (SELECT FROM saved) AS saved

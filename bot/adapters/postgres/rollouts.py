@@ -128,33 +128,46 @@ def with_charter(row: Row, charter: Mapping[str, Any]) -> Rollout:
 
 def _unneeded(change: RolloutChange) -> frozenset[str]:
     """Parts of the query `save` that would find nothing to do for this change: they would take half of its time."""
-    kinds = {type(effect) for effect in change.effects}
-    needed = {
-        ("mine", "updated", "stopped"): change.before is not None,
-        ("place", "created"): change.before is None,
-        ("held", "closed"): change.claim is not None,
+    kinds, new = {type(effect) for effect in change.effects}, change.before is None
+    stay = _timers_stay(change)
+    seldom = {
+        ("mine", "held", "closed"): change.claim is not None,
         ("superseded", "owned"): SetDesired in kinds,
         ("dropped",): bool(_moot(change)),
-        ("ordered",): bool(change.effects or change.given_up),
-        ("audited",): bool(change.transitions or change.given_up),
-        ("started",): bool(change.timers),
-        ("answered",): bool(change.answers),
         ("locked",): LockLane in kinds,
         ("known",): MarkKnownGood in kinds,
         ("measured",): change.point is not None,
         ("bad",): change.rolled_back is not None,
     }
+    needed = {
+        ("updated",): not new,
+        ("beginning", "place", "created"): new,
+        **seldom,
+        ("seldom",): any(seldom.values()),
+        ("ordered",): bool(change.effects or change.given_up),
+        ("audited",): bool(change.transitions or change.given_up),
+        ("stopped",): not new and not stay,
+        ("started",): bool(change.timers) and not stay,
+        ("answered",): bool(change.answers),
+    }
     return frozenset(part for parts, wanted in needed.items() if not wanted for part in parts)
 
 
+def _timers_stay(change: RolloutChange) -> bool:
+    """Whether the rows of timers are what they were: they are those of the rollout that was saved before."""
+    before, after = change.before, change.rollout
+    return before is not None and before.step == after.step and machine.timers(before) == change.timers
+
+
 def _moot(change: RolloutChange) -> list[str]:
-    """Kinds of orders that the rollout does not wait for."""
-    new, waits = change.before is None, change.rollout.phase in machine.ORDERED
-    return [] if new or waits else steps.reported_effects()
+    """Kinds of orders that the rollout no longer waits for, since it has gone on to another phase."""
+    before, phase = change.before, change.rollout.phase
+    went_on = before is not None and before.phase is not phase
+    return steps.reported_effects() if went_on and phase not in machine.ORDERED else []
 
 
 def _change(change: RolloutChange) -> str:
-    """The one parameter of the query `save`."""
+    """The one parameter of the query `save`. What is missing is NULL there."""
     rollout = change.rollout
     desires = [e for e in change.effects if isinstance(e, SetDesired)]
     newest = desires[-1].desired if desires else None
@@ -162,9 +175,7 @@ def _change(change: RolloutChange) -> str:
     mark = next((e for e in change.effects if isinstance(e, MarkKnownGood)), None)
     plain = {
         **_columns(rollout),
-        "before": change.before.version if change.before else None,
-        "before_stamp": change.before.stamp if change.before else None,
-        "lane_stamp": change.lane,
+        **(_of_a_change(change.before) if change.before else _of_a_beginning(change, desires)),
         "at": change.at,
         "judged": change.judged,
         "tick_at": change.tick_at,
@@ -174,18 +185,15 @@ def _change(change: RolloutChange) -> str:
         "claim": change.claim.id if change.claim else None,
         "fence": change.claim.fence if change.claim else None,
         "answers": dict(change.answers),
-        "unless_stopped": [str(guild) for guild in change.unless_stopped],
-        "stop_note": PANIC_NOTE,
         "lock": {"owner": lock.owner, "reason": lock.reason, "digest": lock.digest} if lock else None,
         "rolled_back": change.rolled_back.digest if change.rolled_back else None,
         "good": mark is not None and mark.good,
-        "base": _base(rollout, desires) if change.before is None else None,
         "given_up": change.given_up.error[:500] if change.given_up else None,
         "point": serialization.point_columns(change.point) if change.point else None,
         "moot": _moot(change),
     }
     return spliced(
-        plain,
+        {name: value for name, value in plain.items() if value is not None},
         charter=serialization.charter_text(rollout) if change.before is None else None,
         state=serialization.state_text(rollout),
         judge=serialization.judge_text(rollout),
@@ -196,13 +204,7 @@ def _change(change: RolloutChange) -> str:
     )
 
 
-def _base(rollout: Rollout, desires: Sequence[SetDesired]) -> int:
-    """The lane's generation that a new rollout was computed from."""
-    return desires[0].desired.generation - 1 if desires else rollout.generation
-
-
 def _columns(rollout: Rollout) -> dict[str, object]:
-    """Values with columns of their own, for searches and lists."""
     return {
         "id": rollout.id,
         "guild_id": rollout.guild_id,
@@ -213,15 +215,31 @@ def _columns(rollout: Rollout) -> dict[str, object]:
         "version": rollout.version,
         "stamp": rollout.stamp,
         "schema": serialization.SCHEMA,
+        "to_digest": rollout.candidate.digest,
+        "outcome": rollout.outcome,
+        "ended_at": rollout.ended_at,
+    }
+
+
+def _of_a_change(before: Rollout) -> dict[str, object]:
+    return {"before": before.version, "before_stamp": before.stamp}
+
+
+def _of_a_beginning(change: RolloutChange, desires: Sequence[SetDesired]) -> dict[str, object]:
+    """What never changes, in columns of its own for searches and lists; and what the beginning depends on."""
+    rollout = change.rollout
+    return {
         "requester": rollout.requester.name,
         "from_version": rollout.stable.version if rollout.stable else None,
         "to_version": rollout.candidate.version,
-        "to_digest": rollout.candidate.digest,
         "to_base": rollout.candidate.identity,
         "reason": rollout.reason,
-        "outcome": rollout.outcome,
         "created_at": rollout.created_at,
-        "ended_at": rollout.ended_at,
+        "lane_stamp": change.lane,
+        # The lane's generation that it was computed from.
+        "base": desires[0].desired.generation - 1 if desires else rollout.generation,
+        "unless_stopped": [str(guild) for guild in change.unless_stopped],
+        "stop_note": PANIC_NOTE,
     }
 
 

@@ -13,13 +13,13 @@ _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 def spliced(plain: Mapping[str, object], **documents: str | None) -> str:
     """`plain` as JSON, with further keys that have JSON text as value. `plain` must not be empty."""
-    text = json.dumps(plain, default=_default)
+    text = _encode(plain)
     more = "".join(f', "{key}": {value}' for key, value in documents.items() if value is not None)
     return without_nul(f"{text[:-1]}{more}}}")
 
 
 def dumped(value: object) -> str:
-    return without_nul(json.dumps(value, default=_default))
+    return without_nul(_encode(value))
 
 
 def without_nul(text: str) -> str:
@@ -37,3 +37,6 @@ def _default(value: object) -> object:
     if isinstance(value, (set, frozenset, tuple)):
         return sorted(value)
     return str(value)
+
+
+_encode = json.JSONEncoder(default=_default).encode
