@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
 
+from bot.adapters.postgres.connection.pool import KeptPool
 from bot.adapters.postgres.connection.queries import SQL, without
 from bot.ports.errors import Unreachable
 
@@ -30,14 +31,6 @@ _AWAY = (
     # Transient: the transaction that lost is retried.
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
-)
-
-# The server is not, or soon no longer, the primary: this holds for every pooled connection.
-_MOVED = (
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
 )
 
 # Plans are made once per connection, often while tables are still empty and a sequential scan looks cheap. Every
@@ -71,7 +64,7 @@ class Database:
         self._size = size
         self._timeout_s = timeout_s
         self._observed = observed
-        self._pool: Any = None
+        self._pool: KeptPool | None = None
         self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -84,13 +77,9 @@ class Database:
 
     async def close(self) -> None:
         pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        try:
-            async with asyncio.timeout(2.0):
+        if pool is not None:
+            with suppress(*_AWAY):
                 await pool.close()
-        except _AWAY:
-            pool.terminate()
 
     async def fetch(self, name: str, *args: object) -> Sequence[Row]:
         async with self.connection() as connection:
@@ -100,32 +89,25 @@ class Database:
         async with self.connection() as connection:
             return await self.on(connection).one(name, *args, leave_out=leave_out)
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        began = time.perf_counter()
-        failed = False
-        try:
-            with translated():
-                pool = self._pool or await self._open()
-                try:
-                    async with pool.acquire(timeout=self._timeout_s) as connection:
-                        yield connection
-                except _MOVED:
-                    await pool.expire_connections()
-                    raise
-        except (Unreachable, asyncpg.PostgresError):
-            failed = True
-            raise
-        finally:
-            self._observed(time.perf_counter() - began, failed)
+    def connection(self) -> AbstractAsyncContextManager[Any]:
+        """A connection of asyncpg's, for as long as `async with`."""
+        return _Use(self)
+
+    async def pool(self) -> KeptPool:
+        return self._pool or await self._open()
+
+    def used(self, began: float, error: BaseException | None) -> None:
+        """Count a use since `began`, by `time.perf_counter()`. Raises `Unreachable` for errors that mean it."""
+        away = _away(error)
+        failed = away is not None or isinstance(error, (Unreachable, asyncpg.PostgresError))
+        self._observed(time.perf_counter() - began, failed)
+        if away is not None:
+            raise away from error
 
     @property
     def connections(self) -> tuple[int, int]:
         """Number of connections in use, and idle."""
-        if self._pool is None:
-            return 0, 0
-        idle: int = self._pool.get_idle_size()
-        return self._pool.get_size() - idle, idle
+        return self._pool.connections if self._pool is not None else (0, 0)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -135,20 +117,47 @@ class Database:
     def on(self, connection: Any) -> Connection:
         return Connection(connection, self._timeout_s)
 
-    async def _open(self) -> Any:
+    async def _open(self) -> KeptPool:
         async with self._opening:
             if self._pool is None:
-                self._pool = await asyncpg.create_pool(
+                self._pool = await KeptPool.open(
                     self._dsn,
-                    min_size=0,
-                    max_size=self._size,
-                    timeout=self._timeout_s,
+                    self._size,
+                    self._timeout_s,
                     command_timeout=self._timeout_s,
                     max_inactive_connection_lifetime=0,
+                    max_cached_statement_lifetime=0,
                     reset=_as_it_is,
                     server_settings=_SERVER,
                 )
             return self._pool
+
+
+class _Use:
+    """`Database.connection`. A class: each statement goes through it, and generators would cost more."""
+
+    __slots__ = ("_began", "_connection", "_database", "_pool")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Any:
+        self._began = time.perf_counter()
+        try:
+            self._pool = await self._database.pool()
+            self._connection = await self._pool.take()
+        except BaseException as error:
+            self._database.used(self._began, error)
+            raise
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._pool.put_back(self._connection, error)
+        finally:
+            self._database.used(self._began, error)
 
 
 class Connection:
@@ -176,7 +185,15 @@ def translated() -> Iterator[None]:
     """Translate errors that mean that the server is away into `Unreachable`."""
     try:
         yield
-    except asyncpg.DataError:
-        raise  # an `InterfaceError` by inheritance, but a mistake in this code
     except _AWAY as error:
-        raise Unreachable(f"the database does not answer ({type(error).__name__})") from error
+        away = _away(error)
+        if away is None:
+            raise
+        raise away from error
+
+
+def _away(error: BaseException | None) -> Unreachable | None:
+    # A `DataError` is an `InterfaceError` by inheritance, but a mistake in this code.
+    if isinstance(error, _AWAY) and not isinstance(error, asyncpg.DataError):
+        return Unreachable(f"the database does not answer ({type(error).__name__})")
+    return None
