@@ -10,6 +10,7 @@ import discord
 
 from bot.domain.rollout.model import Action
 
+PREFIX = "slipway:"
 TEMPLATE = re.compile(
     r"slipway:(?P<rollout>[0-9]{1,19}):(?P<step>[0-9]{1,4}):(?P<action>[a-z]{1,10}):(?P<seal>[0-9a-f]{0,64})"
 )
@@ -69,7 +70,7 @@ class Press:
     @property
     def custom_id(self) -> str:
         action = _CONFIRMED if self.confirmed else self.action
-        return f"slipway:{self.rollout_id}:{self.step}:{action}:{self.seal[:SEAL_DIGITS]}"
+        return f"{PREFIX}{self.rollout_id}:{self.step}:{action}:{self.seal[:SEAL_DIGITS]}"
 
     @classmethod
     def parse(cls, custom_id: str) -> Press | None:

@@ -19,7 +19,7 @@ from bot.ui.errors import explain
 from bot.ui.gateway import command_registration
 from bot.ui.gateway.identify_budget import IdentifyBudget, SlowDown
 from bot.ui.incidents.marks import marked
-from bot.ui.interactions.handlers import orphaned, pressed
+from bot.ui.interactions.handlers import of_rollout, orphaned, pressed
 from bot.ui.interactions.people import AnyInteraction
 from bot.ui.interactions.responder import Responder
 
@@ -205,6 +205,16 @@ class SlipwayBot(commands.Bot):
                 raise Unreachable(f"Discord: no members of {guild.id} within {_CHUNK_S:g} s") from None
             found |= {member.id: str(member.status) for member in members}
         return found
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Call what listens for the event.
+
+        A press on a rollout's card concerns no cog. Their listeners, each in a task, would all run before its answer.
+        """
+        if event == "interaction" and of_rollout(args[0]):
+            discord.Client.dispatch(self, event, *args, **kwargs)
+        else:
+            super().dispatch(event, *args, **kwargs)
 
     async def on_interaction(self, interaction: AnyInteraction) -> None:
         """Presses and forms. Slash commands come through the tree; `/history` handles its own pages."""

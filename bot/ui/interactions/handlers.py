@@ -14,9 +14,9 @@ from bot.domain.errors import Refused
 from bot.domain.rollout.model import Action, Actor
 from bot.engine.api import ActRequest
 from bot.ui import escaping
-from bot.ui.buttons import ASKS, LABEL, Press, ReasonForm, question, reason_in
+from bot.ui.buttons import ASKS, LABEL, PREFIX, Press, ReasonForm, question, reason_in
 from bot.ui.errors import Reply, applied_already, transient, why
-from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.people import AnyInteraction, id_used
 from bot.ui.interactions.responder import Responder
 
 _log = structlog.get_logger(__name__)
@@ -39,11 +39,14 @@ async def pressed(responder: Responder, interaction: AnyInteraction) -> bool:
     return True
 
 
+def of_rollout(interaction: AnyInteraction) -> bool:
+    """Whether it is a press on a rollout's card, or a form that such a press opened, also of another version."""
+    return id_used(interaction, forms=True).startswith(PREFIX)
+
+
 async def orphaned(responder: Responder, interaction: AnyInteraction) -> None:
     """Answer a button with our prefix that this version does not know, instead of failing silently."""
-    data: Any = interaction.data or {}
-    custom_id = str(data.get("custom_id", ""))
-    if not custom_id.startswith("slipway:"):
+    if not of_rollout(interaction):
         return
 
     async def explain(config: GuildConfig, actor: Actor) -> Reply:
