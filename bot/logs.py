@@ -10,8 +10,9 @@ import contextlib
 import logging
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -26,6 +27,8 @@ _FIRST = ("timestamp", "level", "event", "trace_id", "span_id", "service", "guil
 _ids = random.Random()
 
 _trace: ContextVar[str | None] = ContextVar("slipway_trace", default=None)
+# One variable for all fields: structlog's own has one for each, and reads every variable of the context.
+_fields: ContextVar[Mapping[str, object]] = ContextVar("slipway_fields", default=MappingProxyType({}))
 
 
 def configure(
@@ -40,8 +43,7 @@ def configure(
     """
     sink = stream or sys.stderr
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        _add_trace,
+        _add_context,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -96,11 +98,21 @@ def tracing(given: str | None = None) -> Iterator[str]:
 @contextlib.contextmanager
 def concerning(**known: object) -> Iterator[None]:
     """Give all log lines inside these fields, such as `guild_id` and `user_id`; None is left out."""
-    with structlog.contextvars.bound_contextvars(**{k: v for k, v in known.items() if v is not None}):
+    token = _fields.set({**_fields.get(), **{k: v for k, v in known.items() if v is not None}})
+    try:
         yield
+    finally:
+        _fields.reset(token)
 
 
-def _add_trace(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def fields() -> Mapping[str, object]:
+    """What every log line has now, beside the trace id."""
+    return _fields.get()
+
+
+def _add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    for name, value in _fields.get().items():
+        event.setdefault(name, value)
     current = _trace.get()
     if current is not None:
         event.setdefault("trace_id", current)

@@ -19,6 +19,8 @@ from bot.ui import escaping
 
 _log = structlog.get_logger(__name__)
 
+TOO_SLOW = "too_slow"  # outcome of what is not confirmed in time
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -62,7 +64,7 @@ def explain(error: BaseException, *, command: str) -> Reply:
         return Reply(f"🔌 {phrasebook.unreachable()}", outcome="unreachable")
     if isinstance(error, TimeoutError):
         _log.warning("request_timed_out", command=command)
-        return Reply(f"⏳ {phrasebook.not_confirmed()}", outcome="too_slow")
+        return Reply(f"⏳ {phrasebook.not_confirmed()}", outcome=TOO_SLOW)
     if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
         _log.warning("stale_command", command=command, error=str(error))
         return Reply(f"✋ {phrasebook.command_changed()}", outcome="refused")

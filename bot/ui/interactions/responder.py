@@ -28,7 +28,8 @@ from bot.ports.errors import Unreachable
 from bot.ports.members import Members
 from bot.ports.watch.checks import Checks
 from bot.ui.chart.lanes.charts import LaneCharts
-from bot.ui.errors import Reply, applied_already, explain, too_late, transient, why
+from bot.ui.errors import TOO_SLOW, Reply, applied_already, explain, too_late, transient, why
+from bot.ui.interactions.patience import in_time
 from bot.ui.interactions.people import AnyInteraction, actor_of, guild_of
 
 _log = structlog.get_logger(__name__)
@@ -141,42 +142,37 @@ class Responder:
         self._open += 1
         try:
             patience = max(patience_s, PRESS_S + QUEUE_S * (self._open - 1))
-            task = asyncio.ensure_future(work())
-            sent = started - _age_s(interaction)
-            reply = await self._outcome(interaction, command, task, sent, sent + patience)
-            await self._deliver(interaction, reply)
-            self.observed(command, reply.outcome, loop.time() - started)
+            reply = await self._reply(interaction, command, work, started - _age_s(interaction), patience)
+            if reply is not None:
+                await self._deliver(interaction, reply)
+            outcome = reply.outcome if reply is not None else TOO_SLOW
+            self.observed(command, outcome, loop.time() - started)
         except Exception as error:
             _log.error("answer_failed", command=command, exc_info=error)
             self.observed(command, "lost", loop.time() - started)
         finally:
             self._open -= 1
 
-    async def _outcome(
+    async def _reply(
         self,
         interaction: AnyInteraction,
         command: str,
-        task: asyncio.Future[Reply],
+        work: Callable[[], Coroutine[Any, Any, Reply]],
         sent: float,
-        deadline: float,
-    ) -> Reply:
-        clock = asyncio.get_running_loop().time
+        patience_s: float,
+    ) -> Reply | None:
+        """The reply to deliver; None when the person was told that it is not confirmed."""
         try:
-            # Wait out a little more than the direct budget; defer for more than that.
-            direct = deadline if deadline - sent <= PRESS_S + 0.2 else sent + DEFER_S
-            done, _ = await asyncio.wait({task}, timeout=max(0.0, direct - clock()))
-            if not done and direct < deadline:
-                await self._defer(interaction)
-                await asyncio.wait({task}, timeout=max(0.0, deadline - clock()))
-            if not task.done():
-                raise TimeoutError
-            return task.result()
+            return await in_time(
+                work(),
+                # Wait out a little more than the direct budget; defer for more than that.
+                first=sent + (DEFER_S if patience_s > PRESS_S + 0.2 else patience_s),
+                last=sent + patience_s,
+                defer=lambda: self._defer(interaction),
+                give_up=lambda: self._deliver(interaction, explain(TimeoutError(), command=command)),
+            )
         except Exception as error:
             return explain(error, command=command)
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=0.2)
 
     async def _guarded(
         self, interaction: AnyInteraction, work: Work, category: Category | None, about: int
@@ -228,6 +224,8 @@ class Responder:
         except discord.HTTPException as error:
             if not applied_already(error):
                 _log.warning("defer_failed", **why(error))
+        except Exception as error:
+            _log.warning("defer_failed", error=repr(error))
 
     async def _deliver(self, interaction: AnyInteraction, reply: Reply) -> None:
         for attempt in range(3):

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import discord
 import pytest
-import structlog
 from discord import app_commands
 
+from bot import logs
 from bot.domain.config import GuildConfig
 from bot.domain.errors import Refused
 from bot.domain.rollout.model import Actor
@@ -22,6 +22,7 @@ from bot.ui.interactions.responder import HealthLine, Responder
 from tests.fakes.books import FakeLimiter
 from tests.support import rollouts
 from tests.support.clocks import FrozenClock
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.virtual_time
 
@@ -119,12 +120,12 @@ async def test_log_lines_of_an_answer_have_server_person_and_reference(responder
     found: list[dict[str, Any]] = []
 
     async def work(guild: GuildConfig, actor: Actor) -> Reply:
-        found.append(dict(structlog.contextvars.get_contextvars()))
+        found.append(dict(logs.fields()))
         return Reply("Done.")
 
     await responder.answer(cast(Any, FakeInteraction()), "deploy", work, category=None)
     assert found == [{"guild_id": rollouts.GUILD, "user_id": 11}]
-    assert structlog.contextvars.get_contextvars() == {}
+    assert logs.fields() == {}
 
 
 async def test_a_slow_answer_is_deferred_and_given(
@@ -161,6 +162,51 @@ async def test_what_hangs_is_given_up_and_said_to_be_unconfirmed(
     assert "Not confirmed" in interaction.response.said[0]
     assert ended.is_set()
     assert seen == [("x", "too_slow")]
+
+
+async def test_a_person_is_told_in_time_even_if_the_work_does_not_stop(
+    responder: Responder, monkeypatch: pytest.MonkeyPatch, seen: list[tuple[str, str]]
+) -> None:
+    monkeypatch.setattr(face_module, "DEFER_S", 0.02)
+    monkeypatch.setattr(face_module, "PRESS_S", 0.01)
+    interaction: Any = FakeInteraction()
+    said_before: list[str] = []
+
+    async def said() -> list[str]:
+        return interaction.response.said
+
+    async def stubborn(guild: GuildConfig, actor: Actor) -> Reply:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            said_before.extend(await until(said))
+        return Reply("done after all")
+
+    await responder.answer(interaction, "x", stubborn, category=None, patience_s=0.3)
+    assert interaction.response.kind == "deferred"
+    assert interaction.response.said == said_before
+    assert "Not confirmed" in said_before[0]
+    assert seen == [("x", "too_slow")]
+
+
+async def test_a_cancelled_answer_is_not_one_that_took_too_long(
+    responder: Responder, seen: list[tuple[str, str]]
+) -> None:
+    interaction: Any = FakeInteraction()
+    begun = asyncio.Event()
+
+    async def hang(guild: GuildConfig, actor: Actor) -> Reply:
+        begun.set()
+        await asyncio.sleep(60)
+        return Reply("never")
+
+    answering = asyncio.create_task(responder.answer(interaction, "x", hang, category=None))
+    await begun.wait()
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    assert interaction.response.said == []
+    assert seen == []
 
 
 @pytest.mark.parametrize("failure", [refusal(503, 0), refusal(502, 0), OSError("reset"), TimeoutError()])
