@@ -247,9 +247,10 @@ class Stepper:
                 waiting.result.cancel()
 
     async def _settle(self, rollout_id: int, group: Sequence[_Waiting]) -> None:
-        """Save one group; each event in it gets a result or an error."""
+        """Save one group; each event in it gets a result or an error, and then what was ordered is begun."""
+        saved: RolloutChange | None = None
         try:
-            settled = await self._stepped(rollout_id, group)
+            settled, saved = await self._stepped(rollout_id, group)
         except Exception as error:
             settled = [(waiting, error) for waiting in group]
         except asyncio.CancelledError:
@@ -263,10 +264,15 @@ class Stepper:
                 waiting.result.set_result(outcome)
             else:
                 waiting.result.set_exception(outcome)
+        if saved is not None:
+            await asyncio.sleep(0)  # people's answers first
+            self._count(saved)
+            await self.wake(saved)
 
     async def _stepped(
         self, rollout_id: int, waiting: Sequence[_Waiting]
-    ) -> list[tuple[_Waiting, StepResult | Exception]]:
+    ) -> tuple[list[tuple[_Waiting, StepResult | Exception]], RolloutChange | None]:
+        """What became of each, and what was saved."""
         for attempt in range(_ATTEMPTS):
             if attempt > 3:
                 await asyncio.sleep(random.uniform(0, 0.002 * attempt))
@@ -283,10 +289,10 @@ class Stepper:
                 continue
             change = group.change
             if change is None or await self._save(loaded, change):
-                return group.settled
+                return group.settled, change
             if change.claim is not None and not await self._store.effects.renew([change.claim], 5.0):
                 # Another process has the effect now, and will report its outcome.
-                return [(each, StepResult(loaded.rollout, changed=False)) for each in waiting]
+                return [(each, StepResult(loaded.rollout, changed=False)) for each in waiting], None
         raise Contended(f"rollout {rollout_id}")
 
     async def _load(self, rollout_id: int) -> Loaded:
@@ -310,8 +316,6 @@ class Stepper:
             return False
         evidence = loaded.evidence if change.evidence is None else change.evidence
         self.kept.put(Loaded(change.rollout, evidence))
-        self._count(change)
-        await self.wake(change)
         return True
 
     async def _saved(self, change: RolloutChange) -> bool:
@@ -349,7 +353,8 @@ class Stepper:
 
     async def wake(self, change: RolloutChange) -> None:
         kinds = {effect.kind for effect in change.effects}
-        if kinds & order_kinds():
+        orders = kinds - MESSAGE_KINDS
+        if orders and orders & order_kinds():
             await self._waker.wake(ORDERS)
         if kinds & MESSAGE_KINDS:
             await self._waker.wake(MESSAGES)

@@ -69,6 +69,8 @@ def cut(text: str, limit: int) -> str:
 
 def _printable(text: str, *, lines: bool) -> str:
     """`text` without control and direction characters; `lines` keeps line breaks."""
+    if text.isprintable():  # most are
+        return text
     kept = []
     for char in text:
         if char in "\n\r\t\u2028\u2029":
