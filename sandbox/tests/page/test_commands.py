@@ -77,6 +77,52 @@ async def test_optional_options_are_added_and_removed_with_the_keyboard(open_tab
     await expect(tab.composer).to_be_focused()
 
 
+async def test_attachment_options_take_files(open_tab: Open) -> None:
+    tab = await open_tab("workshop/support")
+    await tab.type("/receipt ")
+    picture = tab.page.get_by_role("combobox", name="picture:")
+    await expect(picture).to_be_focused()
+    await expect(picture).to_have_attribute("placeholder", "Choose a file")
+    await tab.page.get_by_role("button", name="Send").click()
+    await expect(tab.page.locator("#main-view .suggest-note")).to_contain_text("Choose a file.")
+    async with tab.page.expect_file_chooser() as chooser:
+        await picture.press("Enter")
+    await (await chooser.value).set_files({"name": "bill.txt", "mimeType": "text/plain", "buffer": b"soup"})
+    await expect(picture).to_have_value("bill.txt")
+    await expect(tab.page.get_by_role("combobox", name="More options of /receipt")).to_be_focused()
+    await tab.page.keyboard.type("extra")
+    await tab.keys("Enter")
+    extra = tab.page.get_by_role("combobox", name="extra:")
+    await expect(extra).to_be_focused()
+    large = {"name": "large.txt", "mimeType": "text/plain", "buffer": b"x" * (10 * 1024 * 1024 + 1)}
+    chosen = tab.page.locator(".opt[data-option=extra] input[type=file]")
+    await chosen.set_input_files(large)
+    await expect(tab.page.locator("#main-view .suggest-note.problem")).to_contain_text("10 MiB")
+    await chosen.set_input_files({"name": "tip.txt", "mimeType": "text/plain", "buffer": b"1"})
+    await expect(extra).to_have_value("tip.txt")
+    await extra.press("Backspace")
+    await expect(extra).to_have_value("")
+    await extra.press("Backspace")
+    await expect(extra).to_have_count(0)
+    await picture.press("Enter")
+    await expect(tab.rows.last).to_contain_text("Filed: bill.txt with 4 bytes")
+
+
+async def test_a_form_takes_files(open_tab: Open) -> None:
+    tab = await open_tab("workshop/support")
+    await tab.run("scan")
+    form = tab.page.get_by_role("dialog", name="Scan")
+    await form.get_by_role("button", name="Submit").click()
+    await expect(form).to_contain_text("This field is required.")
+    papers = [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": b"x" * n} for n in (1, 2, 3)]
+    await form.get_by_label("Papers").set_input_files(papers)
+    await form.get_by_role("button", name="Submit").click()
+    await expect(form).to_contain_text("Choose 1 to 2 files.")
+    await form.get_by_label("Papers").set_input_files(papers[:2])
+    await form.get_by_role("button", name="Submit").click()
+    await expect(tab.rows.last).to_contain_text("Scanned: 1.txt with 1 bytes, 2.txt with 2 bytes")
+
+
 async def test_a_messages_menu_has_commands_on_it_and_on_its_author(open_tab: Open, stage: Stage) -> None:
     await stage.say("max", "support", "the oven is on")
     tab = await open_tab("workshop/support", user="ada")

@@ -1,5 +1,7 @@
 """The frame: channels, connection, keyboard, narrow screens, accessible names."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
 
@@ -206,3 +208,19 @@ async def test_on_a_phone_the_channels_slide_in(open_tab: Open) -> None:
 async def test_an_unknown_address_falls_back_to_what_exists(open_tab: Open) -> None:
     tab = await open_tab("nowhere/nothing", user="stranger")
     assert tab.page.url.endswith("#workshop/general?as=ada")
+
+
+async def test_a_restored_world_is_shown_at_once(open_tab: Open, stage: Stage) -> None:
+    await stage.say("ben", "news", "before the save")
+    saved = await stage.sandbox.save()
+    tab = await open_tab("workshop/news")
+    await stage.say("ben", "news", "after the save")
+    await stage.call("POST", "channels", name="cellar")
+    await expect(tab.rows.last).to_contain_text("after the save")
+    await expect(tab.page.get_by_role("link", name="cellar")).to_be_visible()
+    await stage.sandbox.restore(saved)
+    await expect(tab.rows.last).to_contain_text("before the save")
+    await expect(tab.page.get_by_role("link", name="cellar")).to_have_count(0)
+    async with asyncio.timeout(60):
+        while not (await stage.call("GET", "state"))["applications"][0]["connected"]:
+            await asyncio.sleep(0.1)

@@ -115,3 +115,26 @@ async def test_polls_are_voted_on_and_forwards_are_marked(open_tab: Open, stage:
     await stage.call("POST", "messages", user="ben", channel="news", forward=plain["id"])
     await expect(tab.rows.last.locator(".forwarded")).to_contain_text("soup is ready")
     await expect(tab.rows.last.locator(".context")).to_have_count(0)
+
+
+async def test_slow_mode_says_how_long_to_wait(open_tab: Open, stage: Stage) -> None:
+    await stage.call("PATCH", "channels/support", slowmode=90)
+    tab = await open_tab("workshop/support")
+    tab.forgiven = ("429",)
+    slow = tab.page.locator("#main-view .slow")
+    await expect(slow).to_have_text("Slow mode: 1 min 30 s")
+    await tab.type("one")
+    await tab.keys("Enter")
+    await expect(tab.rows.last).to_contain_text("one")
+    await tab.type("two")
+    await tab.keys("Enter")
+    await expect(tab.page.locator("#main-view .suggest-note.problem")).to_contain_text(
+        "ada can write in #support again in"
+    )
+    await expect(slow).to_contain_text("You can write again in 1 min")
+    await expect(tab.composer).to_have_value("two")
+    await stage.call("POST", "clock", advance=90)
+    await tab.keys("Enter")
+    await expect(tab.rows.last).to_contain_text("two")
+    await stage.call("PATCH", "channels/support", slowmode=0)
+    await expect(slow).to_be_hidden()

@@ -65,6 +65,18 @@ class Reason(ui.Modal, title="Decline the order"):
         )
 
 
+class Scan(ui.Modal, title="Scan"):
+    papers: ui.Label[Any] = ui.Label(text="Papers", component=ui.FileUpload(custom_id="papers", max_values=2))
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        assert isinstance(self.papers.component, ui.FileUpload)
+        await interaction.response.send_message(f"Scanned: {_listed(self.papers.component.values)}")
+
+
+def _listed(files: list[discord.Attachment]) -> str:
+    return ", ".join(f"{one.filename} with {one.size} bytes" for one in files)
+
+
 class CardRow(ui.ActionRow["Card"]):
     @ui.button(label="Accept", style=discord.ButtonStyle.success, custom_id="card:accept", emoji="✅")
     async def accept(self, interaction: discord.Interaction, _button: ui.Button["Card"]) -> None:
@@ -268,6 +280,21 @@ def register(tree: app_commands.CommandTree[PageBot]) -> None:
     async def hostile(interaction: discord.Interaction) -> None:
         embed = discord.Embed(title=HOSTILE, description=HOSTILE).add_field(name=HOSTILE, value=HOSTILE)
         await interaction.response.send_message(HOSTILE, embed=embed)
+
+    @tree.command(description="File a receipt")
+    @app_commands.describe(picture="What was paid", extra="What else belongs to it", note="What for")
+    async def receipt(
+        interaction: discord.Interaction,
+        picture: discord.Attachment,
+        extra: discord.Attachment | None = None,
+        note: str = "",
+    ) -> None:
+        files = [one for one in (picture, extra) if one is not None]
+        await interaction.response.send_message(f"Filed: {_listed(files)} {note}")
+
+    @tree.command(description="A form that takes files")
+    async def scan(interaction: discord.Interaction) -> None:
+        await interaction.response.send_modal(Scan())
 
     @tree.command(description="Every kind of text")
     async def markup(interaction: discord.Interaction) -> None:

@@ -5,7 +5,7 @@
  * @typedef {{id: string, name: string, roles: Role[], channels: string[], people: string[]}} Guild
  * @typedef {{id: string, name: string, display_name: string, avatar_url: string, color: number, guild: string,
  *   guild_id: string, roles: string[], accepts_messages: boolean, nick: ?string, timed_out_until: ?string}} Person
- * @typedef {{id: string, name: string, type: string, topic: ?string, guild: ?string, guild_id: ?string, position: number, category_id: ?string,
+ * @typedef {{id: string, name: string, type: string, topic: ?string, guild: ?string, guild_id: ?string, position: number, slowmode: number, category_id: ?string,
  *   user: ?string, application: ?string, parent_id: ?string, message_id: ?string, archived: boolean, locked: boolean, tags: string[], members: string[], message_count: number,
  *   last_message_id: ?string, user_limit: number, voice: VoiceState[]}} Channel
  * @typedef {{user: string, user_id: string, display_name: string, bot: boolean, channel_id: string, mute: boolean, deaf: boolean,

@@ -2,6 +2,7 @@
 
 import { ApiError } from "../state/api.js";
 import { fill, h } from "../base/dom.js";
+import { takeFile } from "./filefield.js";
 import { OptionSuggestions } from "./optionsuggestions.js";
 import { KIND, check, isClosed } from "./optionvalues.js";
 
@@ -24,17 +25,12 @@ export class CommandLine {
     this.optionsEl = h("span", { class: "options" });
     fill(host, h("span", { class: "command-token" }, `/${this.entry.path}`), this.optionsEl, this.tail);
     host.hidden = false;
-    for (const option of this.options) if (option.required || this.values.has(option.name)) this.add(option);
+    for (const option of this.entry.options) if (option.required || this.values.has(option.name)) this.add(option);
     this.focusNext();
   }
 
-  /** The options that this page can fill in: all but optional files. */
-  get options() {
-    return this.entry.options.filter((o) => o.type !== KIND.ATTACHMENT || o.required);
-  }
-
   get remaining() {
-    return this.options.filter((o) => !this.fields.has(o.name));
+    return this.entry.options.filter((o) => !this.fields.has(o.name));
   }
 
   makeInput(text, label) {
@@ -42,7 +38,8 @@ export class CommandLine {
   }
 
   add(option) {
-    const text = this.values.get(option.name) ?? "";
+    const isFile = option.type === KIND.ATTACHMENT;
+    const text = isFile ? "" : this.values.get(option.name) ?? "";
     const input = this.makeInput(text, `${option.name}: ${option.description}${option.required ? " (required)" : ""}`);
     if (option.required) input.setAttribute("aria-required", "true");
     const el = h("label", { class: "opt", dataset: { option: option.name } }, h("span", { class: "opt-name" }, option.name), input);
@@ -53,6 +50,7 @@ export class CommandLine {
     input.addEventListener("focus", () => this.onFocus(field));
     input.addEventListener("blur", () => el.classList.remove("focused"));
     input.addEventListener("keydown", (event) => this.onKey(event, field));
+    if (isFile) takeFile(field, { onTaken: () => this.focusNext(field), onProblem: (problem) => this.invalid(field, problem) });
     this.showCount();
     return field;
   }
@@ -83,11 +81,11 @@ export class CommandLine {
     this.asked.show(field, () => this.others(field), () => this.enterWaits && this.settleEnter(field));
   }
 
-  /** The values of the other fields, for the bot's autocomplete. */
+  /** The values of the other fields but files, for the bot's autocomplete. */
   others(field) {
     const out = {};
     for (const other of this.fields.values()) {
-      if (other === field || !other.text.trim()) continue;
+      if (other === field || !other.text.trim() || other.option.type === KIND.ATTACHMENT) continue;
       const result = check(other.option, other, this.store);
       if ("value" in result) out[other.option.name] = result.value;
     }

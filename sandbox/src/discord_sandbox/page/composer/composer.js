@@ -5,6 +5,7 @@ import { CommandLine } from "./commandline.js";
 import { available, matching, readLine } from "./commands.js";
 import { fill, h } from "../base/dom.js";
 import { avatar, icon } from "../base/icons.js";
+import { SlowMode } from "./slowmode.js";
 import { Suggest } from "./suggest.js";
 import { Tray } from "./tray.js";
 
@@ -30,7 +31,9 @@ export class Composer {
     this.sendButton = h("button", { type: "submit", class: "icon-button send", "aria-label": "Send" }, icon("send", 20));
     this.box = h("div", { class: "composer-box" }, this.attachButton, this.text, this.command, this.sendButton);
     this.typing = h("div", { class: "typing", "aria-live": "polite" });
-    this.form = h("form", { class: "composer", autocomplete: "off" }, this.tray.el, this.box, this.tray.picker, this.typing);
+    this.slow = new SlowMode();
+    const foot = h("div", { class: "composer-foot" }, this.typing, this.slow.el);
+    this.form = h("form", { class: "composer", autocomplete: "off" }, this.tray.el, this.box, this.tray.picker, foot);
     this.suggest = new Suggest(this.form, "Suggestions");
     this.text.setAttribute("aria-controls", this.suggest.list.id);
     host.append(this.form);
@@ -83,6 +86,7 @@ export class Composer {
     this.text.placeholder = forum ? "New post: its first line is the title" : closed ? "This thread is archived and locked." : channel ? `Message ${place}` : "";
     this.text.setAttribute("aria-label", forum ? `Post in ${place}` : channel ? `Message ${place}` : "Message");
     this.text.disabled = !channel || Boolean(closed);
+    this.slow.show(channel ?? null, this.store.acting);
   }
 
   focus() {
@@ -203,6 +207,7 @@ export class Composer {
       Object.assign(this.tray, { about, files });
       this.tray.draw();
       this.text.value = typed;
+      if (error instanceof ApiError && error.retryAfter) this.slow.wait(error.retryAfter);
       this.complain(error instanceof ApiError ? error.sentence : String(error));
     }
   }

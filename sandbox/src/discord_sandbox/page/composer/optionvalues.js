@@ -55,7 +55,7 @@ export async function remoteSuggestions(body, signal) {
 export function check(option, { text, value, chosen }, store) {
   const typed = text.trim();
   if (chosen) return { value };
-  if (!typed) return { problem: "This option is required. Specify a value." };
+  if (!typed) return { problem: `This option is required. ${option.type === KIND.ATTACHMENT ? "Choose a file." : "Specify a value."}` };
   if (isClosed(option)) {
     const same = (localSuggestions(option, typed, store) ?? []).find((i) => String(i.title).toLowerCase().replace(/^[@#]/, "") === typed.toLowerCase().replace(/^[@#]/, ""));
     return same ? { value: same.value } : { problem: "Enter a valid value." };

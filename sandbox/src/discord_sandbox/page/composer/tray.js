@@ -1,13 +1,11 @@
 /** What goes along with the text in the composer: files, and the message that it answers or changes. */
 
 import { h } from "../base/dom.js";
+import { LARGEST, TOO_LARGE, sent, size } from "../base/files.js";
 import { icon } from "../base/icons.js";
 import { refill } from "../base/morph.js";
 
-const LARGEST = 10 * 1024 * 1024;
 const MOST = 10;
-
-/** @typedef {{filename: string, content: string}} Sent a file, in base64 */
 
 export class Tray {
   /** @param {{onChange: () => void, onProblem: (sentence: string) => void}} wiring */
@@ -32,7 +30,7 @@ export class Tray {
   /** @param {File[]} files */
   add(files) {
     const fitting = files.filter((f) => f.size <= LARGEST);
-    if (fitting.length < files.length) this.onProblem("Files over 10 MiB cannot be sent.");
+    if (fitting.length < files.length) this.onProblem(TOO_LARGE);
     else if (this.files.length + fitting.length > MOST) this.onProblem(`At most ${MOST} files can be sent at once.`);
     this.files = [...this.files, ...fitting].slice(0, MOST);
     this.draw();
@@ -92,20 +90,8 @@ export class Tray {
     );
   }
 
-  /** @returns {Promise<Sent[]>} */
+  /** @returns {Promise<import("../base/files.js").Sent[]>} */
   read() {
-    return Promise.all(this.files.map(async (file) => ({ filename: file.name, content: await base64(file) })));
+    return Promise.all(this.files.map(sent));
   }
-}
-
-const size = (bytes) => (bytes < 1024 ? `${bytes} B` : bytes < 1024 * 1024 ? `${Math.round(bytes / 1024)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`);
-
-/** @returns {Promise<string>} */
-function base64(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(String(reader.result).replace(/^[^,]*,/, ""));
-    reader.onerror = () => reject(reader.error);
-    reader.readAsDataURL(file);
-  });
 }

@@ -3,6 +3,7 @@
 import { ApiError } from "../state/api.js";
 import { selectOptions } from "../messages/components.js";
 import { $, fill, h } from "../base/dom.js";
+import { LARGEST, TOO_LARGE, sent } from "../base/files.js";
 import { avatar, icon } from "../base/icons.js";
 import { markdown } from "../text/markdown.js";
 import { namesFor } from "../state/names.js";
@@ -73,7 +74,8 @@ async function send({ interaction, fields, problem, submit, dialog, presses }) {
   submit.disabled = true;
   submit.classList.add("busy");
   try {
-    await presses.submit(interaction.id, Object.fromEntries(fields.filter((f) => f.given()).map((f) => [f.id, f.value()])));
+    const given = fields.filter((f) => f.given()).map(async (f) => [f.id, await f.value()]);
+    await presses.submit(interaction.id, Object.fromEntries(await Promise.all(given)));
     dialog.close();
   } catch (error) {
     problem.textContent = error instanceof ApiError ? error.sentence : error instanceof Error ? error.message : String(error);
@@ -162,6 +164,19 @@ function checkboxControl(spec, id) {
   return { el, focusable: el, value: () => el.checked, problem: () => null };
 }
 
+function fileControl(spec, id) {
+  const max = spec.max_values ?? 1;
+  const el = h("input", { type: "file", id, class: "upload", multiple: max > 1, "aria-required": spec.required ? "true" : null });
+  const least = Math.max(spec.required ? 1 : 0, spec.min_values ?? 1);
+  const problem = () => {
+    const files = [...el.files];
+    if (!files.length) return spec.required ? "This field is required." : null;
+    if (files.length < least || files.length > max) return `Choose ${least === max ? max : `${least} to ${max}`} files.`;
+    return files.some((f) => f.size > LARGEST) ? TOO_LARGE : null;
+  };
+  return { el, focusable: el, value: () => Promise.all([...el.files].map(sent)), given: () => el.files.length > 0, problem };
+}
+
 function unsupported(_spec, id) {
   const el = h("p", { class: "field-description", id, tabindex: -1 }, "This page cannot fill in this kind of field.");
   return { el, focusable: el, value: () => [], given: () => false, problem: () => null };
@@ -170,5 +185,6 @@ function unsupported(_spec, id) {
 const CONTROLS = {
   text: textControl,
   string_select: selectControl, user_select: selectControl, role_select: selectControl, mentionable_select: selectControl, channel_select: selectControl,
+  file_upload: fileControl,
   radio_group: choiceControl("radio"), checkbox_group: choiceControl("checkbox"), checkbox: checkboxControl,
 };

@@ -3,12 +3,16 @@
 const BASE = "/sandbox/v1/";
 
 export class ApiError extends Error {
-  /** @param {string} code @param {string} message @param {?string} hint @param {number} status 0: not reached */
-  constructor(code, message, hint, status) {
+  /**
+   * @param {string} code @param {string} message @param {?string} hint @param {number} status 0: not reached
+   * @param {?number} retryAfter of slow mode, in seconds
+   */
+  constructor(code, message, hint, status, retryAfter = null) {
     super(message);
     this.code = code;
     this.hint = hint;
     this.status = status;
+    this.retryAfter = retryAfter;
   }
 
   get sentence() {
@@ -34,7 +38,7 @@ async function call(method, path, body, signal) {
   if (answer.ok) return json;
   const error = json?.error ?? {};
   throw new ApiError(
-    error.code ?? "error", error.message ?? `The sandbox answered ${answer.status}.`, error.hint ?? null, answer.status,
+    error.code ?? "error", error.message ?? `The sandbox answered ${answer.status}.`, error.hint ?? null, answer.status, error.retry_after ?? null,
   );
 }
 
