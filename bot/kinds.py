@@ -6,8 +6,9 @@ sections from that list: so no adapter imports the catalog and the catalog impor
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
@@ -347,6 +348,11 @@ class SinkSettings(KindSettings):
     )
     timeout: Duration = Field(default=10.0, description="How long one delivery may take.")
 
+    @property
+    def takes_regressions(self) -> bool:
+        """Whether it has issues opened about releases that were rolled back."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -381,7 +387,7 @@ class RuntimeKind(Kind):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kinds:
-    """Every kind that the catalog may name, by that name."""
+    """Every kind that the catalog may name, by that name. Models are built for it once, so it is compared as itself."""
 
     targets: Mapping[str, TargetKind] = field(default_factory=dict)
     metrics: Mapping[str, Kind] = field(default_factory=dict)
@@ -390,3 +396,14 @@ class Kinds:
     alert_sources: Mapping[str, Kind] = field(default_factory=dict)
     checks: Mapping[str, Kind] = field(default_factory=dict)
     sinks: Mapping[str, Kind] = field(default_factory=dict)
+
+    def only(self, names: Iterable[str]) -> Kinds:
+        """Those of these names; the same object for the same ones."""
+        tables = (getattr(self, table.name) for table in fields(self))
+        return _only(self, frozenset(names) & {name for table in tables for name in table})
+
+
+@functools.lru_cache(maxsize=32)
+def _only(kinds: Kinds, names: frozenset[str]) -> Kinds:
+    tables = {table.name: getattr(kinds, table.name) for table in fields(kinds)}
+    return Kinds(**{table: {n: known[n] for n in known if n in names} for table, known in tables.items()})

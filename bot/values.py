@@ -40,7 +40,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Part(BaseModel):
     """A mapping in which every key is known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Of most models only a part of a larger one is ever validated, which has its own copy of their validators.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def parse_duration(value: object) -> float:

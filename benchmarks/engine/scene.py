@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,8 +154,10 @@ async def truth(demo: Demo) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def scene(services: Sequence[str]) -> AsyncIterator[Scene]:
-    """Run the scene in a temporary folder."""
+async def scene(
+    services: Sequence[str], environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Scene]:
+    """Run the scene in a temporary folder. environment: more variables for Slipway."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-bench-")))
         folder.chmod(0o755)
@@ -169,6 +171,7 @@ async def scene(services: Sequence[str]) -> AsyncIterator[Scene]:
             config=folder / "config",
             world=_world(),
             restart_bot=False,
+            environment=environment,
         )
         await stack.enter_async_context(demo)
         stage = await stack.enter_async_context(Stage(demo.url, Transcript(lambda line: None)))

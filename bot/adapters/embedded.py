@@ -25,7 +25,6 @@ from typing import IO, Any, Self
 from urllib.parse import quote
 
 import asyncpg
-import psutil
 import structlog
 
 from bot.adapters.inherited import base_environment
@@ -234,8 +233,13 @@ class EmbeddedPostgres:
         """Pid of this folder's postmaster, confirmed by its command line, since pids are reused."""
         try:
             pid = int((self._cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return None
+        import psutil  # only for those without a PostgreSQL of their own
+
+        try:
             words = psutil.Process(pid).cmdline()
-        except (OSError, ValueError, psutil.Error):
+        except (OSError, psutil.Error):
             return None
         return pid if str(self._cluster) in words else None
 

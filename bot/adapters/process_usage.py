@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import psutil
-
 _ROOT = Path("/sys/fs/cgroup")
 # Version 1 says "no limit" by a number near 2**63.
 _NO_LIMIT = 1 << 60
@@ -23,12 +21,13 @@ class ProcessUsage:
     def __init__(self, limit_mb: int | None = None, root: Path = _ROOT) -> None:
         self._limit = limit_mb * 1024 * 1024 if limit_mb else None
         self._root = root
-        self._process = psutil.Process()
 
     def memory(self) -> float | None:
         """Share of the limit that is in use, not counting files that could be dropped; None without a limit."""
         if self._limit is not None:
-            used: int = self._process.memory_info().rss
+            import psutil  # only for those who set a limit
+
+            used: int = psutil.Process().memory_info().rss
             return used / self._limit
         for limit, current, inactive in (_V2, _V1):
             share = self._share(self._root / limit, self._root / current, inactive)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bot.catalog.diagnostics import Diagnostic, bad_catalog
 from bot.catalog.resolution.resolve import resolve
@@ -22,11 +23,28 @@ def check(
     asking: whether servers are asked what only they can tell, which takes a few seconds when they are away.
     """
     document = read_folder(folder, environ)
-    sections = validate(document, kinds)
+    sections = validate(document, kinds.only(_kinds_in(document.root)))
     catalog = resolve(document, sections)
+    if document.mistakes:  # which are told with every kind in mind, not only with those that the files name
+        document = read_folder(folder, environ)
+        sections = validate(document, kinds)
+        catalog = resolve(document, sections)
     if asking and not document.mistakes:
         examine(document, sections)
     return catalog, tuple(sorted(set(document.mistakes)))
+
+
+def _kinds_in(written: Any) -> Iterator[str]:
+    """The kinds of adapters that the files name: an adapter that they do not name is not even imported."""
+    if isinstance(written, Mapping):
+        kind = written.get("kind")
+        if isinstance(kind, str):
+            yield kind
+        for each in written.values():
+            yield from _kinds_in(each)
+    elif isinstance(written, list):
+        for each in written:
+            yield from _kinds_in(each)
 
 
 def load(

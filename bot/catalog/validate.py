@@ -69,6 +69,7 @@ class _Validator:
         self._document = document
         self._kinds = kinds
         self._sections = Sections()
+        self._adapters: dict[int, TypeAdapter[Any]] = {}
 
     def sections(self) -> Sections:
         fields = catalog_file(self._kinds).model_fields
@@ -122,7 +123,7 @@ class _Validator:
 
     def _checked(self, path: KeyPath, raw: Any, model: Any) -> Any:
         """The model of `raw` without its invalid parts; `_NOTHING` when nothing is left."""
-        adapter: TypeAdapter[Any] = TypeAdapter(model)
+        adapter = self._adapter(model)
         raw, sections = copy.deepcopy(raw), self._sections
         context = {"folder": Path(self._document.place(path).file).parent}
         for _ in range(_ROUNDS):
@@ -141,6 +142,12 @@ class _Validator:
                 for at in sorted(doomed, key=lambda p: [str(x).zfill(6) for x in p], reverse=True):
                     _leave_out(raw, at)
         return _NOTHING
+
+    def _adapter(self, model: Any) -> TypeAdapter[Any]:
+        """What validates by `model`, built once: building takes longer than the validation of an entry."""
+        if id(model) not in self._adapters:
+            self._adapters[id(model)] = TypeAdapter(model)
+        return self._adapters[id(model)]
 
     def _look_into(self, path: KeyPath, thing: Any) -> None:
         """Report problems of valid values: a secret in a file, or one that the kind finds."""

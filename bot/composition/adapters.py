@@ -16,7 +16,6 @@ from typing import Any, Generic, TypeVar
 import aiohttp
 
 from bot import references
-from bot.adapters.alerts.sinks.github import GithubRegressions, GithubSinkSettings
 from bot.adapters.alerts.sinks.posting import SinkContext
 from bot.adapters.alerts.sources.delivery import AlertSource
 from bot.adapters.alerts.sources.findings import AlertContext
@@ -36,7 +35,7 @@ from bot.domain.appcommands.applications import Application
 from bot.domain.config import AdapterSettings, Catalog, ServedLane, TargetConfig
 from bot.domain.rollout.model import Lane, Observed, Release
 from bot.domain.secret import Secret
-from bot.kinds import CheckSettings, ReleaseSettings
+from bot.kinds import CheckSettings, ReleaseSettings, SinkSettings
 from bot.ports.appcommands import SourcedManifest
 from bot.ports.data_plane.metrics import MetricSource
 from bot.ports.data_plane.targets import CatalogTarget
@@ -278,9 +277,11 @@ def make_tracker(current: Current, session: aiohttp.ClientSession) -> Callable[[
 
     def settings() -> dict[str, AdapterSettings]:
         sinks = {name: config.settings for name, config in current().sinks.items()}
-        return {n: s for n, s in sinks.items() if isinstance(s, GithubSinkSettings) and s.regressions}
+        return {n: s for n, s in sinks.items() if isinstance(s, SinkSettings) and s.takes_regressions}
 
     def make(name: str, settings: AdapterSettings) -> RegressionTracker:
+        from bot.adapters.alerts.sinks.github import GithubRegressions, GithubSinkSettings
+
         assert isinstance(settings, GithubSinkSettings)
         return GithubRegressions(name, settings, context)
 

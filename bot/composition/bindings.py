@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 import aiohttp
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from bot import references
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.shared import SharedAnswers
 from bot.adapters.targets.context import TargetContext
+from bot.adapters.typed_json import typed
 from bot.composition import registry
 from bot.composition.adapters import Targets
 from bot.domain.config import Catalog, CheckConfig, ServedLane
@@ -132,7 +133,7 @@ class Bindings:
     def _read(self, bound: AdapterBinding, model: Any, written: Any) -> Any:
         try:
             filled = references.expanded(written, self._environ)
-            return TypeAdapter(model).validate_python(filled, context={"folder": bound.folder or None})
+            return typed(model).validate_python(filled, context={"folder": bound.folder or None})
         except references.UnsetVariableError as error:
             raise Unreachable(f"{bound.name} cannot be used: {error}") from None
         except ValidationError as error:

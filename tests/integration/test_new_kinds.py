@@ -15,6 +15,9 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from bot.__main__ import cli
+from bot.adapters.metrics.context import metric_kind
+from bot.adapters.sources.releases import release_kind
+from bot.adapters.targets.context import target_kind
 from bot.catalog import check, load
 from bot.composition import adapters, registry
 from bot.composition.health import MetricSourceHealth
@@ -61,7 +64,7 @@ async def counts() -> AsyncIterator[Counts]:
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The registry with one line more in three of its tables."""
     known = registry.KINDS
-    containers = registry.target(
+    containers = target_kind(
         new_kinds.ContainerSettings,
         new_kinds.Containers,
         spec=new_kinds.ContainerSpec,
@@ -70,8 +73,8 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     more = replace(
         known,
         targets={**known.targets, "containers": containers},
-        metrics={**known.metrics, "json": registry.metric(new_kinds.JsonSettings, new_kinds.JsonCounts)},
-        releases={**known.releases, "text": registry.release(new_kinds.TextSettings, new_kinds.TextReleases)},
+        metrics={**known.metrics, "json": metric_kind(new_kinds.JsonSettings, new_kinds.JsonCounts)},
+        releases={**known.releases, "text": release_kind(new_kinds.TextSettings, new_kinds.TextReleases)},
     )
     monkeypatch.setattr(registry, "KINDS", more)
     monkeypatch.setenv("SLIPWAY_VAR_JSON_TOKEN", "of-json")

@@ -6,12 +6,14 @@ import gc
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.composition import wiring
 from bot.settings import Settings
+from tests.support.catalog_files import SOUND, write
 
 
 @pytest.fixture
@@ -41,9 +43,47 @@ async def test_the_program_runs_with_a_collector_that_leaves_long_lived_objects_
     assert frozen > 50_000
 
 
-def test_what_most_processes_do_not_need_is_not_imported() -> None:
-    """Each costs megabytes of idle memory: a client of Redis, migrations, charts (a process of their own)."""
-    look = "import sys, bot.__main__, bot.composition.wiring; print(*sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    heavy = {"redis", "alembic", "sqlalchemy", "pygal", "resvg_py", "detect_secrets", "bot.doctor"}
-    assert not heavy & set(ran.stdout.split())
+# Loads a catalog as the bot does, and makes its targets; prints what that imported, and which of it are adapters.
+LOOK = """
+import sys
+from pathlib import Path
+import bot.__main__, bot.cli.service
+from bot.catalog import load
+from bot.composition import adapters, registry, wiring
+folder = Path(sys.argv[1])
+adapters.make_targets(load(folder, registry.KINDS), folder / "data", start=False)
+print(*sys.modules)
+print(*(name for name, module in sys.modules.items() if name.startswith("bot.") and hasattr(module, "KIND")))
+"""
+# Each costs megabytes of idle memory, and most bots need none of them: clients of Redis and Docker, migrations, charts
+# and calendars (processes of their own), mail, secrets in crash logs, retries.
+HEAVY = {
+    *(
+        "aiosmtplib",
+        "alembic",
+        "bot.cli.deploys",
+        "bot.doctor",
+        "detect_secrets",
+        "icalendar",
+    ),
+    *(
+        "jsonpath_rfc9535",
+        "limits",
+        "psutil",
+        "pygal",
+        "recurring_ical_events",
+        "redis",
+        "resvg_py",
+        "sentry_sdk",
+    ),
+    *("sqlalchemy", "stamina", "tarfile"),
+}
+
+
+def test_an_idle_bot_imports_only_what_its_catalog_names(tmp_path: Path) -> None:
+    folder = write(tmp_path / "config", all=SOUND)
+    ran = subprocess.run([sys.executable, "-c", LOOK, folder], capture_output=True, text=True, check=True)
+    imported, kinds = (set(line.split()) for line in ran.stdout.splitlines())
+    assert not HEAVY & imported
+    hosted = {"runtimes.process.kind", "routers.envoy.settings", "routers.haproxy.settings"}
+    assert kinds == {f"bot.adapters.{module}" for module in {*hosted, "metrics.router", "sources.listed"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject, check_kind
 from bot.adapters.commands.told import filled
 from bot.adapters.sources.programs import ProgramError, ProgramSettings, output_of
 from bot.domain.formatting import one_line
@@ -49,3 +49,6 @@ class CommandCheck:
             await output_of(program, _LARGEST)
         except ProgramError as error:
             raise CheckFailed(one_line(program.redacted(str(error)), _LONGEST)) from None
+
+
+KIND = check_kind(CommandCheckSettings, CommandCheck)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from bot.adapters.checks import json_path
-from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject, check_kind
 from bot.adapters.checks.web import RedirectSettings, fetch, shown
 from bot.adapters.metrics.probe import CONNECTED, GATEWAY
 from bot.domain.formatting import duration
@@ -118,3 +118,6 @@ def _unwell(document: Any, keys: str) -> str:
     if found is True or (isinstance(found, str) and found.lower() in CONNECTED):
         return ""
     return f"{keys} is {found[:40] if isinstance(found, str) else json_path.shown(found)}"
+
+
+KIND = check_kind(DiscordBotSettings, DiscordBotCheck)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject, check_kind
 from bot.kinds import CheckSettings
 from bot.values import Names, shaped
 
@@ -49,3 +49,6 @@ class DnsCheck:
         if missing:
             there = ", ".join(found[:_SHOWN]) + ("…" if len(found) > _SHOWN else "")
             raise CheckFailed(f"{name} should resolve to {', '.join(missing)}, but resolves to {there}.")
+
+
+KIND = check_kind(DnsSettings, DnsCheck)

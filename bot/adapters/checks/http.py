@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bot.adapters.checks import json_path
-from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject, check_kind
 from bot.adapters.checks.web import LARGEST, HeaderName, RedirectSettings, WebAnswer, fetch, shown
 from bot.kinds import SettingsProblem
 from bot.values import Text
@@ -108,3 +108,6 @@ class RequestCheck:
         document = json_path.parsed(answer.body)
         for path, wanted in self._settings.json_path.items():
             json_path.expect(path, wanted, document)
+
+
+KIND = check_kind(HttpSettings, RequestCheck)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from bot.adapters.checks.session import SystemResolver
 from bot.domain.rollout.model import Lane
+from bot.kinds import CheckSettings, Kind
 from bot.ports.errors import Unreachable
 from bot.values import shaped
+
+C = TypeVar("C", bound=CheckSettings)
 
 
 class CheckFailed(Exception):
@@ -89,3 +92,8 @@ def failed_to_connect(problem: BaseException) -> str:
     if isinstance(problem, ConnectionError):
         return "the connection was closed"
     return getattr(problem, "strerror", None) or type(problem).__name__
+
+
+def check_kind(settings: type[C], make: Callable[[C, CheckContext], CheckKind]) -> Kind:
+    """An entry of `checks:`."""
+    return Kind(settings, make)

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject, check_kind
 from bot.adapters.metrics.probe import GATEWAY
 from bot.kinds import CheckSettings, SettingsProblem
 from bot.values import shaped
@@ -59,3 +59,6 @@ class PresenceCheck:
             raise CheckFailed(f"The bot {self._bot} is in none of Slipway's servers.")
         if status not in _ONLINE:
             raise CheckFailed(f"Discord shows the bot {self._bot} as {status}.", (GATEWAY,))
+
+
+KIND = check_kind(PresenceSettings, PresenceCheck)

@@ -13,6 +13,7 @@ from bot.adapters.checks.kind import (
     CheckFailed,
     CheckSubject,
     HostPort,
+    check_kind,
     failed_to_connect,
     target_of,
 )
@@ -64,3 +65,6 @@ class TcpCheck:
                 await writer.wait_closed()
             return
         raise CheckFailed(f"{asked}, but {failed_to_connect(problem or OSError())}.")
+
+
+KIND = check_kind(TcpSettings, TcpCheck)

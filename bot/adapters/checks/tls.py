@@ -16,6 +16,7 @@ from bot.adapters.checks.kind import (
     CheckFailed,
     CheckSubject,
     HostPort,
+    check_kind,
     failed_to_connect,
     host_port,
 )
@@ -89,3 +90,6 @@ class TlsCheck:
 def _system() -> ssl.SSLContext:
     """Made once: reading the system's authorities takes tens of milliseconds."""
     return ssl.create_default_context()
+
+
+KIND = check_kind(CertificateSettings, TlsCheck)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import aiohttp
 from pydantic import Field
 
-from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject, check_kind
 from bot.adapters.checks.web import WebCheckSettings, phrase, shown
 from bot.values import shaped
 
@@ -51,3 +51,6 @@ class WebSocketCheck:
             raise CheckFailed(f"{asked} should connect, but failed: {phrase(problem)}.") from None
         if code != _OK:
             raise CheckFailed(f"{asked} should close when it is asked to, but ended with code {code}.")
+
+
+KIND = check_kind(WebSocketSettings, WebSocketCheck)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 
 from bot.adapters.metrics.shared import SharedAnswers
 from bot.domain.rollout.model import Lane, Observed
+from bot.kinds import Kind, MetricSettings
+from bot.ports.data_plane.metrics import MetricSource
 
+M = TypeVar("M", bound=MetricSettings)
 # How long a target may take to say what runs and where, and a router to say what it counted, in seconds.
 ASK_S = 2.0
 
@@ -38,3 +41,8 @@ class MetricContext:
     targets: LaneTargets
     session: aiohttp.ClientSession
     answers: SharedAnswers = field(default_factory=SharedAnswers)
+
+
+def metric_kind(settings: type[M], make: Callable[[str, M, MetricContext], MetricSource]) -> Kind:
+    """A line under `metrics:`; `make` takes its name in the catalog."""
+    return Kind(settings, make)

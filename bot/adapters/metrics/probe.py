@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import aiohttp
 from pydantic import Field
 
-from bot.adapters.metrics.context import ASK_S, MetricContext
+from bot.adapters.metrics.context import ASK_S, MetricContext, metric_kind
 from bot.domain.judge.evidence.ticks import CounterReading, Sample, Signal
 from bot.domain.rollout.model import Lane
 from bot.kinds import MetricSettings
@@ -178,3 +178,6 @@ def _connected(body: bytes | None, keys: str) -> Signal:
         return Signal(None, f"{keys} is neither true, false nor a word")
     well = found.lower() in CONNECTED
     return Signal(not well, "" if well else f"{keys} is {found[:40]}")
+
+
+KIND = metric_kind(ProbeSettings, make_probe)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol
 
-from bot.adapters.metrics.context import ASK_S, MetricContext
+from bot.adapters.metrics.context import ASK_S, MetricContext, metric_kind
 from bot.domain.judge.evidence.ticks import CounterReading, Sample
 from bot.domain.rollout.model import Lane
 from bot.kinds import MetricSettings
@@ -75,3 +75,6 @@ def _readings(found: Mapping[str, Any] | None) -> tuple[CounterReading, ...]:
             parts=tuple((str(name), int(total), int(bad)) for name, total, bad in found.get("instances", ())),
         ),
     )
+
+
+KIND = metric_kind(RouterCountsSettings, make_router)

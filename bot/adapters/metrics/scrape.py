@@ -11,7 +11,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import Field
 
-from bot.adapters.metrics.context import ASK_S, MetricContext
+from bot.adapters.metrics.context import ASK_S, MetricContext, metric_kind
 from bot.adapters.metrics.rules import NotThereError, RuleSubject, ScrapeRules, readings
 from bot.domain.judge.evidence.ticks import CounterReading, Sample
 from bot.domain.rollout.model import Lane, Observed
@@ -160,3 +160,6 @@ async def _at_most(answer: aiohttp.ClientResponse, limit: int) -> bytes:
         if len(found) > limit:
             raise _UnreadableError(f"the endpoint sent more than {limit // 2**20} MB")
     return bytes(found)
+
+
+KIND = metric_kind(ScrapeSettings, make_scrape)

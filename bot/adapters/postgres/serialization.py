@@ -9,6 +9,7 @@ effects are stored under their `kind`, which the registry of steps (`bot.domain.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, cast, get_args, get_type_hints
@@ -16,6 +17,7 @@ from typing import Annotated, Any, cast, get_args, get_type_hints
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 from typing_extensions import TypedDict
 
+from bot.adapters.typed_json import typed
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.evidence.histogram import Histogram
 from bot.domain.judge.evidence.ticks import EvidenceState, Tick, begin_evidence
@@ -51,18 +53,8 @@ JUDGE = ("judge_state", "verdict")
 COLUMNS = ("phase", "version", "stamp", "schema")
 
 
-_adapters: dict[type[Any], TypeAdapter[Any]] = {}
-
-
-def _adapter(of: type[Any]) -> TypeAdapter[Any]:
-    known = _adapters.get(of)
-    if known is None:
-        known = _adapters[of] = TypeAdapter(of)
-    return known
-
-
 def _plain(value: Any) -> Any:
-    return _adapter(type(value)).dump_python(value, mode="json")
+    return typed(type(value)).dump_python(value, mode="json")
 
 
 def _read_step(stored: Any) -> Step:
@@ -70,7 +62,7 @@ def _read_step(stored: Any) -> Step:
     kind = steps.KINDS.get(str(name))
     if kind is None:
         raise ValueError(f"unknown kind of step {name!r}")
-    step: Step = _adapter(kind.step).validate_python(stored)
+    step: Step = typed(kind.step).validate_python(stored)
     return step
 
 
@@ -85,13 +77,13 @@ def read_plan(stored: Any) -> Plan:
 
     Raises `UserError` for one that a newer Slipway wrote, `ValueError` for a step that cannot be read.
     """
-    return Plan(**_adapter(_StoredPlan).validate_python(plans.upgrade(stored)))
+    return Plan(**typed(_StoredPlan).validate_python(plans.upgrade(stored)))
 
 
 def plain_plan(plan: Plan) -> Any:
     """The plan as JSON values."""
     stored = _StoredPlan(name=plan.name, steps=plan.steps, version=plan.version)
-    return _adapter(_StoredPlan).dump_python(stored, mode="json")
+    return typed(_StoredPlan).dump_python(stored, mode="json")
 
 
 _hints = get_type_hints(Rollout, vars(model))
@@ -99,21 +91,18 @@ _hints["plan"] = Annotated[Plan, PlainValidator(read_plan), PlainSerializer(plai
 STATE = tuple(f.name for f in dataclasses.fields(Rollout) if f.name not in {*CHARTER, *JUDGE, *COLUMNS})
 
 
-def _part(name: str, fields: tuple[str, ...]) -> TypeAdapter[dict[str, Any]]:
-    shape = TypedDict(name, {field: _hints[field] for field in fields}, total=False)  # type: ignore[misc]
+_PARTS = {"Charter": CHARTER, "State": STATE, "Judge": JUDGE}
+
+
+@functools.cache
+def _part(name: str) -> TypeAdapter[dict[str, Any]]:
+    """Reads and writes a part of a rollout."""
+    shape = TypedDict(name, {field: _hints[field] for field in _PARTS[name]}, total=False)  # type: ignore[misc]
     return TypeAdapter(cast(Any, shape))
 
 
-_charter = _part("Charter", CHARTER)
-_state = _part("State", STATE)
-_judge = _part("Judge", JUDGE)
-_evidence = TypeAdapter(EvidenceState)
-_judged = TypeAdapter(JudgedTick)
-_tick = TypeAdapter(Tick)
 # Fields of a tick that are in Python what they are in JSON.
 _PLAIN = frozenset({"at", "seconds", "requests", "unread_s", "settling"})
-_release = TypeAdapter(Release)
-_desired = TypeAdapter(Desired)
 # Effects of the machine itself; those of steps are in the registry.
 _effects = {
     field.default: of
@@ -129,17 +118,17 @@ class UnknownSchemaError(Exception):
 
 
 def charter_text(rollout: Rollout) -> str:
-    return _charter.dump_json({name: getattr(rollout, name) for name in CHARTER}).decode()
+    return _part("Charter").dump_json({name: getattr(rollout, name) for name in CHARTER}).decode()
 
 
 def state_text(rollout: Rollout) -> str:
-    return _state.dump_json({name: getattr(rollout, name) for name in STATE}).decode()
+    return _part("State").dump_json({name: getattr(rollout, name) for name in STATE}).decode()
 
 
 def judge_text(rollout: Rollout) -> str | None:
     if rollout.judge_state is None and rollout.verdict is None:
         return None
-    return _judge.dump_json({name: getattr(rollout, name) for name in JUDGE}).decode()
+    return _part("Judge").dump_json({name: getattr(rollout, name) for name in JUDGE}).decode()
 
 
 def read_charter(schema: int, charter: str) -> dict[str, Any]:
@@ -149,28 +138,28 @@ def read_charter(schema: int, charter: str) -> dict[str, Any]:
     """
     if schema > SCHEMA:
         raise UnknownSchemaError(f"the rollout has schema {schema}; this Slipway reads up to {SCHEMA}")
-    return _charter.validate_json(charter)
+    return _part("Charter").validate_json(charter)
 
 
 def read_rollout(
     charter: Mapping[str, Any], phase: str, version: int, state: str, judge: str | None, *, stamp: str = ""
 ) -> Rollout:
     """A rollout from its parts."""
-    judged = _judge.validate_json(judge) if judge is not None else {}
+    judged = _part("Judge").validate_json(judge) if judge is not None else {}
     columns: dict[str, Any] = {"phase": Phase(phase), "version": version, "stamp": stamp, "schema": SCHEMA}
-    return Rollout(**charter, **columns, **_state.validate_json(state), **judged)
+    return Rollout(**charter, **columns, **_part("State").validate_json(state), **judged)
 
 
 def evidence_text(evidence: EvidenceState) -> str:
-    return _evidence.dump_json(evidence).decode()
+    return typed(EvidenceState).dump_json(evidence).decode()
 
 
 def read_evidence(text: str | None) -> EvidenceState:
-    return begin_evidence() if text is None else _evidence.validate_json(text)
+    return begin_evidence() if text is None else typed(EvidenceState).validate_json(text)
 
 
 def effect_text(effect: Effect) -> str:
-    return _adapter(type(effect)).dump_json(effect).decode()
+    return typed(type(effect)).dump_json(effect).decode()
 
 
 def read_effect(text: str) -> Effect:
@@ -179,24 +168,24 @@ def read_effect(text: str) -> Effect:
     of = _effects.get(kind) or steps.step_effects().get(kind)
     if of is None:
         raise ValueError(f"unknown kind of effect {kind!r}")
-    effect: Effect = _adapter(of).validate_json(text)
+    effect: Effect = typed(of).validate_json(text)
     return effect
 
 
 def release_text(release: Release) -> str:
-    return _release.dump_json(release).decode()
+    return typed(Release).dump_json(release).decode()
 
 
 def read_release(text: str) -> Release:
-    return _release.validate_json(text)
+    return typed(Release).validate_json(text)
 
 
 def desired_text(desired: Desired) -> str:
-    return _desired.dump_json(desired).decode()
+    return typed(Desired).dump_json(desired).decode()
 
 
 def read_desired(text: str) -> Desired:
-    return _desired.validate_json(text)
+    return typed(Desired).validate_json(text)
 
 
 def point_columns(point: SeriesPoint) -> dict[str, object]:
@@ -218,7 +207,9 @@ def _plain_judged(judged: JudgedTick) -> dict[str, object]:
     them.
     """
     there = {"tick": {"candidate", "stable", "instances", "latency"}}
-    stored: dict[str, object] = _judged.dump_python(judged, mode="json", exclude_defaults=True, exclude=there)
+    stored: dict[str, object] = typed(JudgedTick).dump_python(
+        judged, mode="json", exclude_defaults=True, exclude=there
+    )
     if judged.tick.instances:
         stored["instances"] = [[name, c.total, c.bad] for name, c in judged.tick.instances.items()]
     if judged.tick.latency is not None:
@@ -241,7 +232,7 @@ def read_judged(counts: Mapping[str, Any]) -> JudgedTick:
     if tick.keys() <= _PLAIN:  # nearly all: a day of ticks is read while someone waits
         read = Tick(**tick, **apart)
     else:
-        read = dataclasses.replace(_tick.validate_python({**tick, "candidate": {}}), **apart)
+        read = dataclasses.replace(typed(Tick).validate_python({**tick, "candidate": {}}), **apart)
     return JudgedTick(read, stored.get("soak_since"), stored.get("required_s"))
 
 

@@ -1,17 +1,14 @@
-"""Rate limits by person and category with `limits`: in Redis for all processes, in memory without it."""
+"""Rate limits by person and category: in Redis for all processes, in the memory of this one without it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Literal
 
 import structlog
-from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.storage.redis.redispy import RedispyBridge
-from limits.aio.strategies import MovingWindowRateLimiter
 
 _log = structlog.get_logger(__name__)
 
@@ -30,20 +27,37 @@ _TIDY_EVERY_S = 30.0
 State = Literal["memory", "redis", "degraded"]
 
 
-class _Memory(MemoryStorage):
-    """The library's store, cleaned every half minute instead of at every hit.
+class _Windows:
+    """Moving windows in memory: when each person was allowed something, by the clock that never goes back."""
 
-    The library cleans in a thread for each person: about a quarter of the cost of a few hundred people's presses.
-    Windows are correct without it. The method is private to the library (limits 5).
-    """
+    def __init__(self, budgets: Mapping[str, tuple[int, int]]) -> None:
+        self._budgets = budgets
+        self._allowed: dict[tuple[str, int], deque[float]] = {}
+        self._tidied = time.monotonic()
 
-    _tidied = -1e9
+    def hit(self, category: str, person: int) -> float:
+        """As of `BudgetLimiter.hit`."""
+        now, (amount, seconds) = time.monotonic(), self._budgets[category]
+        self._tidy(now)
+        times = self._allowed.setdefault((category, person), deque())
+        while times and times[0] <= now - seconds:
+            times.popleft()
+        if len(times) >= amount:
+            return max(0.1, times[0] + seconds - now)
+        times.append(now)
+        return 0.0
 
-    async def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802
-        now = time.monotonic()
-        if now - self._tidied >= _TIDY_EVERY_S:
-            self._tidied = now
-            await super()._MemoryStorage__schedule_expiry()  # type: ignore[misc]
+    def __len__(self) -> int:
+        return len(self._allowed)
+
+    def _tidy(self, now: float) -> None:
+        """Forget people who have done nothing for a while. Windows are correct without it."""
+        if now - self._tidied < _TIDY_EVERY_S:
+            return
+        self._tidied = now
+        for key, times in list(self._allowed.items()):
+            if times[-1] <= now - self._budgets[key[0]][1]:
+                del self._allowed[key]
 
 
 class BudgetLimiter:
@@ -60,12 +74,8 @@ class BudgetLimiter:
         refused: Callable[[str], None] = lambda category: None,
     ) -> None:
         """`url`: `redis://…`, or None for this process alone. `refused` is called with the category of each refusal."""
-        self._items: dict[str, RateLimitItem] = {
-            category: RateLimitItemPerSecond(amount, seconds, namespace="SLIPWAY")
-            for category, (amount, seconds) in budgets.items()
-        }
-        self._memory = MovingWindowRateLimiter(_Memory())
-        self._shared = MovingWindowRateLimiter(_storage(url)) if url else None
+        self._memory = _Windows(budgets)
+        self._shared = _Shared(url, budgets) if url else None
         self._away_until = 0.0
         self._refused = refused
         self.state: State = "redis" if url else "memory"
@@ -78,26 +88,29 @@ class BudgetLimiter:
         return wait_s
 
     async def _take(self, category: str, person: int) -> float:
-        item = self._items[category]
         shared = self._shared
         if shared is not None and time.monotonic() >= self._away_until:
             from redis.exceptions import RedisError  # see waker.py
 
             try:
                 async with asyncio.timeout(_TIMEOUT_S):
-                    wait_s = await _hit(shared, item, category, person)
+                    wait_s = await shared.hit(category, person)
             except (RedisError, OSError, TimeoutError) as error:
                 self._went_away(error)
             else:
                 self._came_back()
                 return wait_s
-        return await _hit(self._memory, item, category, person)
+        return self._memory.hit(category, person)
+
+    @property
+    def remembered(self) -> int:
+        """How many windows are in memory."""
+        return len(self._memory)
 
     async def close(self) -> None:
         """Close connections."""
-        storage = self._shared.storage if self._shared else None
-        if isinstance(storage, RedisStorage) and isinstance(storage.bridge, RedispyBridge):
-            await storage.bridge.storage.aclose()
+        if self._shared is not None:
+            await self._shared.close()
 
     def _went_away(self, error: BaseException) -> None:
         if self.state != "degraded":
@@ -111,19 +124,38 @@ class BudgetLimiter:
         self.state = "redis"
 
 
-async def _hit(limiter: MovingWindowRateLimiter, item: RateLimitItem, category: str, person: int) -> float:
-    if await limiter.hit(item, category, str(person)):
-        return 0.0
-    window = await limiter.get_window_stats(item, category, str(person))
-    return max(0.1, window.reset_time - time.time())
+class _Shared:
+    """Moving windows in Redis, with `limits`. Raises what its client raises."""
 
+    def __init__(self, url: str, budgets: Mapping[str, tuple[int, int]]) -> None:
+        from limits import RateLimitItemPerSecond  # 2 MiB, for those who use Redis
+        from limits.aio.storage import RedisStorage
+        from limits.aio.strategies import MovingWindowRateLimiter
 
-def _storage(url: str) -> RedisStorage:
-    scheme = "async+redis+unix" if url.startswith("unix:") else f"async+{url.partition(':')[0]}"
-    return RedisStorage(
-        f"{scheme}:{url.partition(':')[2]}",
-        implementation="redispy",
-        key_prefix="slipway:limits",
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
-    )
+        scheme = "async+redis+unix" if url.startswith("unix:") else f"async+{url.partition(':')[0]}"
+        self._storage = RedisStorage(
+            f"{scheme}:{url.partition(':')[2]}",
+            implementation="redispy",
+            key_prefix="slipway:limits",
+            socket_timeout=_TIMEOUT_S,
+            socket_connect_timeout=_TIMEOUT_S,
+        )
+        self._limiter = MovingWindowRateLimiter(self._storage)
+        self._items = {
+            category: RateLimitItemPerSecond(amount, seconds, namespace="SLIPWAY")
+            for category, (amount, seconds) in budgets.items()
+        }
+
+    async def hit(self, category: str, person: int) -> float:
+        """As of `BudgetLimiter.hit`."""
+        item = self._items[category]
+        if await self._limiter.hit(item, category, str(person)):
+            return 0.0
+        window = await self._limiter.get_window_stats(item, category, str(person))
+        return max(0.1, window.reset_time - time.time())
+
+    async def close(self) -> None:
+        from limits.aio.storage.redis.redispy import RedispyBridge
+
+        if isinstance(self._storage.bridge, RedispyBridge):
+            await self._storage.bridge.storage.aclose()

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from bot.kinds import Kind, RouterProgramSettings
+from bot.ports.data_plane.routers import Router
+
+P = TypeVar("P", bound=RouterProgramSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +21,8 @@ class RouterContext:
     """
 
     folder: Path
+
+
+def router_kind(settings: type[P], make: Callable[[P, RouterContext], Router]) -> Kind:
+    """What `router:` of a hosted target may be. A target may name none: every field of the settings has a default."""
+    return Kind(settings, make)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from bot.adapters.targets.hosted.settings import HostedTargetSettings
+from bot.domain.rollout.model import Release
+from bot.kinds import RuntimeKind, SpecSettings
+from bot.ports.data_plane.runtimes import Runtime
+
+H = TypeVar("H", bound=HostedTargetSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +28,14 @@ class RuntimeContext:
     logs: Path
     owner: str
     releases: Path
+
+
+def runtime_kind(
+    settings: type[H],
+    make: Callable[[H, RuntimeContext], Runtime],
+    *,
+    spec: type[SpecSettings],
+    pin: Callable[[H, Release, str], Awaitable[Release]] | None = None,
+) -> RuntimeKind:
+    """A runtime, which is a kind of target too: behind a router, served by the host."""
+    return RuntimeKind(settings, make, spec, pin)

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal
 from pydantic import Field
 
 from bot.adapters import artifacts
-from bot.adapters.sources.releases import FoundRelease, irreversible
+from bot.adapters.sources.releases import FoundRelease, irreversible, release_kind
 from bot.kinds import ReleaseSettings, S
 from bot.ports.errors import Unreachable
 from bot.values import RelativePath
@@ -92,3 +92,6 @@ def version_key(version: str) -> tuple[tuple[int, int | str], ...]:
         if suffix
         else (*key, (1, ""))
     )
+
+
+KIND = release_kind(DirectorySettings, DirectoryReleases)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from bot.adapters.sources.fetching import FetchedAnswer, Fetcher
 from bot.adapters.sources.kept import KeptReleases
-from bot.adapters.sources.releases import FoundRelease, irreversible
+from bot.adapters.sources.releases import FoundRelease, irreversible, release_kind
 from bot.domain.config import Repository
 from bot.kinds import ReleaseSettings, S, SettingsProblem
 from bot.ports.errors import ManifestUnavailable, Unreachable
@@ -228,3 +228,6 @@ def _mark(notes: str) -> str:
 def _time(entry: Mapping[str, Any]) -> datetime:
     """When it was published; a release that GitHub knows no such time of was not published but made."""
     return datetime.fromisoformat(entry["published_at"] or entry["created_at"])
+
+
+KIND = release_kind(GithubReleasesSettings, make_github)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal
 
 from pydantic import Field
 
-from bot.adapters.sources.releases import FoundRelease, irreversible, overlaid
+from bot.adapters.sources.releases import FoundRelease, irreversible, overlaid, release_kind
 from bot.kinds import ReleaseSettings, S, SettingsProblem, SpecSettings, WithSpec
 from bot.values import Short, Text
 
@@ -60,3 +60,6 @@ class ListedReleases:
             )
             for v in self._settings.versions
         ]
+
+
+KIND = release_kind(ListedSettings, ListedReleases)

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.programs import ProgramError, ProgramSettings, output_of
-from bot.adapters.sources.releases import FoundRelease, irreversible
+from bot.adapters.sources.releases import FoundRelease, irreversible, release_kind
 from bot.domain.formatting import one_line
 from bot.kinds import ReleaseSettings, S
 from bot.ports.errors import Unreachable
@@ -112,3 +112,6 @@ def _release(line: bytes, where: str) -> PrintedRelease:
     except (ValueError, RecursionError):
         shown = one_line(line[:200].decode("utf-8", "replace"), 60)
         raise ProgramError(f"{where} is not JSON: “{shown}”.") from None
+
+
+KIND = release_kind(ReleaseCommandSettings, make_printed)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from bot import references
 from bot.domain.config import Catalog, unknown
@@ -18,8 +18,10 @@ from bot.domain.errors import UserError
 from bot.domain.formatting import one_line
 from bot.domain.phrasebook import NO_DETAILS
 from bot.domain.rollout.model import Lane, Release
+from bot.kinds import Kind, ReleaseSettings
 from bot.ports.errors import TargetRefused, Unreachable
 
+R = TypeVar("R", bound=ReleaseSettings[Any])
 Spec = Mapping[str, Any]
 _SUBJECT = 200
 _YES, _NO = frozenset({"true", "yes", "1", "on"}), frozenset({"", "false", "no", "none", "0", "off"})
@@ -190,3 +192,8 @@ def _filled(value: Any, places: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
         return {k: _filled(v, places) for k, v in value.items()}
     return [_filled(v, places) for v in value] if isinstance(value, list | tuple) else value
+
+
+def release_kind(settings: type[R], make: Callable[[str, R], ReleaseFinder]) -> Kind:
+    """What `releases:` of a service may be; `make` takes the service's name."""
+    return Kind(settings, make)

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, create_model
 from bot.catalog.models.applications import Application
 from bot.catalog.models.file import CatalogFile
 from bot.catalog.models.services import Service, ServiceEnvironment
-from bot.kinds import CheckSettings, Kinds, RouterSettings, SpecSettings
+from bot.kinds import Kinds, KindSettings, RouterSettings, SpecSettings
 from bot.values import Part
 
 
@@ -21,10 +21,16 @@ class AnySpec(SpecSettings):
     model_config = ConfigDict(extra="ignore")
 
 
+def _refuse(written: Any) -> Any:
+    raise ValueError("of a kind that there is")
+
+
+# Where no kind is known, nothing is right.
+NoKind = Annotated[KindSettings, BeforeValidator(_refuse)]
 AnyRouter = Annotated[RouterSettings, BeforeValidator(lambda written: RouterSettings())]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=32)
 def catalog_file(kinds: Kinds) -> type[CatalogFile]:
     """Model of a catalog file with every kind of adapter."""
     manifest = _either(kind.settings for kind in kinds.manifests.values())
@@ -53,13 +59,13 @@ def catalog_file(kinds: Kinds) -> type[CatalogFile]:
     )
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def service_of(kinds: Kinds, *targets: str) -> type[Service]:
     """Model of a service on a target of one of these kinds; without kinds, only what all targets share is checked."""
     spec: Any = Union[tuple(kinds.targets[t].spec for t in targets)] if targets else AnySpec  # noqa: UP007
     routers = tuple({kinds.targets[t].router: None for t in targets or kinds.targets})
     router: Any = Union[routers] if targets or len(routers) == 1 else AnyRouter  # noqa: UP007
-    check = _either(kind.settings for kind in kinds.checks.values()) if kinds.checks else CheckSettings
+    check = _either(kind.settings for kind in kinds.checks.values())
     environment = create_model(
         "ServiceEnvironment",
         __base__=ServiceEnvironment,
@@ -92,5 +98,5 @@ def _described(model: type[Part], field: str) -> Any:
 
 def _either(models: Iterable[Any]) -> Any:
     """One of `models`, discriminated by `kind`."""
-    known = tuple(models)
+    known = tuple(models) or (NoKind,)
     return known[0] if len(known) == 1 else Annotated[Union[known], Field(discriminator="kind")]  # noqa: UP007

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
-from bot.adapters.alerts.sinks.posting import SinkContext
+from bot.adapters.alerts.sinks.posting import SinkContext, sink_kind
 from bot.domain.formatting import one_line
 from bot.domain.watch.alerts.alert import AlertState
 from bot.kinds import SettingsProblem, SinkSettings
@@ -135,3 +135,6 @@ def _failure(code: int, said: str) -> Unreachable | SinkRefused:
 
 def _trust(ca: Path | None) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=str(ca)) if ca is not None else None
+
+
+KIND = sink_kind(EmailSettings, EmailSink)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.github_issues import IssueClient, as_code, marker_of
-from bot.adapters.alerts.sinks.posting import SinkContext, insecure
+from bot.adapters.alerts.sinks.posting import SinkContext, insecure, sink_kind
 from bot.domain.config import Repository
 from bot.domain.formatting import one_line
 from bot.domain.watch.alerts.alert import AlertState
@@ -50,6 +50,10 @@ class GithubSinkSettings(SinkSettings):
 
     def problems(self) -> Iterator[SettingsProblem]:
         yield from insecure("api", self.api)
+
+    @property
+    def takes_regressions(self) -> bool:
+        return self.regressions
 
 
 class GithubSink:
@@ -140,3 +144,6 @@ class GithubRegressions:
         repository = Repository(self._settings.repository, api=self._settings.api)
         url = f"{repository.address}/issues/{number}"
         return RegressionIssue(self._settings.repository, number, url, closed)
+
+
+KIND = sink_kind(GithubSinkSettings, GithubSink)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
-from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send
+from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send, sink_kind
 from bot.domain.watch.alerts.alert import AlertState
 from bot.domain.watch.alerts.findings import Severity
 from bot.kinds import SettingsProblem, SinkSettings
@@ -107,3 +107,6 @@ def _payload(alert: AlertSnapshot) -> dict[str, Any]:
         **of_the_lane,
         "custom_details": {**dict(wording.details(alert)), **({"Text": said} if said else {})},
     }
+
+
+KIND = sink_kind(PagerdutySettings, PagerdutySink)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from bot.adapters.sources.addresses import address, is_loopback
 from bot.domain.formatting import one_line
-from bot.kinds import SettingsProblem
+from bot.kinds import Kind, SettingsProblem, SinkSettings
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
+from bot.ports.watch.sinks import AlertSink
 
+K = TypeVar("K", bound=SinkSettings)
 _LARGEST, _SHOWN = 1024 * 1024, 200
 _TRY_AGAIN = (408, 425)
 # Where the other side does not say how long: PagerDuty suggests 30 s.
@@ -103,3 +106,8 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
         if len(found) >= _LARGEST:
             break
     return bytes(found[:_LARGEST])
+
+
+def sink_kind(settings: type[K], make: Callable[[str, K, SinkContext], AlertSink]) -> Kind:
+    """An entry of `sinks:`; `make` takes its name in the catalog."""
+    return Kind(settings, make)

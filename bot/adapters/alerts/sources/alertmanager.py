@@ -12,6 +12,7 @@ from pydantic import Field
 
 from bot.adapters.alerts.sources.delivery import InboundDelivery, Reading, Theirs, parsed
 from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
+from bot.adapters.alerts.sources.kind import alert_source_kind
 from bot.adapters.alerts.sources.signed import too_short
 from bot.adapters.signing import same
 from bot.kinds import AlertSourceSettings, SettingsProblem
@@ -104,3 +105,6 @@ def _said(alert: _Alert) -> SaidAlert:
         runbook=notes.get("runbook_url", ""),
         url=alert.generatorURL,
     )
+
+
+KIND = alert_source_kind(AlertmanagerSettings, AlertmanagerSource)

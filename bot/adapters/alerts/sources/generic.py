@@ -11,6 +11,7 @@ from pydantic import Field
 from bot.adapters import signing
 from bot.adapters.alerts.sources.delivery import BadDelivery, InboundDelivery, Reading, Theirs, parsed
 from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
+from bot.adapters.alerts.sources.kind import alert_source_kind
 from bot.adapters.alerts.sources.signed import SignedSettings
 from bot.domain.watch.alerts.findings import Severity, severity_of
 from bot.kinds import SettingsProblem
@@ -105,3 +106,6 @@ class GenericSource:
             runbook=alert.runbook,
             url=alert.url,
         )
+
+
+KIND = alert_source_kind(GenericSettings, GenericSource)

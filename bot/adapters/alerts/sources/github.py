@@ -10,6 +10,7 @@ from pydantic import Field
 
 from bot.adapters.alerts.sources.delivery import InboundDelivery, Reading, Theirs, parsed
 from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
+from bot.adapters.alerts.sources.kind import alert_source_kind
 from bot.adapters.alerts.sources.signed import BodySignature, SignedSettings
 from bot.domain.watch.alerts.findings import Severity, severity_of
 from bot.values import Names, Text
@@ -222,3 +223,6 @@ def _secret(body: bytes) -> SaidAlert | None:
 
 def _labels(repository: _Repository, **more: str) -> Mapping[str, str]:
     return {"repository": repository.name, "full_name": repository.full_name, **more}
+
+
+KIND = alert_source_kind(GithubSourceSettings, GithubSource)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from bot.adapters.alerts.sources.delivery import InboundDelivery, Reading, Theirs, parsed
 from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
+from bot.adapters.alerts.sources.kind import alert_source_kind
 from bot.adapters.alerts.sources.signed import BodySignature, SignedSettings
 from bot.domain.watch.alerts.findings import Severity, severity_of
 from bot.values import Text
@@ -183,3 +184,6 @@ def _metric(body: bytes) -> SaidAlert:
         text=alert.data.description_text,
         url=alert.data.web_url,
     )
+
+
+KIND = alert_source_kind(SentrySourceSettings, SentrySource)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import aiohttp
 
-from bot.adapters.metrics.context import MetricContext
+from bot.adapters.metrics.context import MetricContext, metric_kind
 from bot.adapters.metrics.prometheus.api import (
     FiringAlert,
     UnreadableError,
@@ -85,3 +85,6 @@ def _firing(alerts: Sequence[FiringAlert]) -> Signal:
 
 def make_alerts(name: str, settings: AlertsSettings, context: MetricContext) -> AlertSignals:
     return AlertSignals(name, settings, context.session, context.answers)
+
+
+KIND = metric_kind(AlertsSettings, make_alerts)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import aiohttp
 
-from bot.adapters.metrics.context import ASK_S, LaneTargets, MetricContext
+from bot.adapters.metrics.context import ASK_S, LaneTargets, MetricContext, metric_kind
 from bot.adapters.metrics.prometheus.api import PrometheusSeries, QueryError, UnreadableError, query
 from bot.adapters.metrics.prometheus.settings import PrometheusSettings
 from bot.adapters.metrics.rules import RuleSubject
@@ -88,3 +88,6 @@ class PrometheusMetrics:
 
 def make_prometheus(name: str, settings: PrometheusSettings, context: MetricContext) -> PrometheusMetrics:
     return PrometheusMetrics(name, settings, context.targets, context.session, context.answers)
+
+
+KIND = metric_kind(PrometheusSettings, make_prometheus)

@@ -6,19 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pydantic import TypeAdapter
-
 from bot.adapters.postgres.connection.database import Connection, Database
 from bot.adapters.postgres.connection.json import dumped, storable, without_nul
 from bot.adapters.postgres.effects import call
 from bot.adapters.postgres.watch.incidents import save_incident
+from bot.adapters.typed_json import typed
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.rules import WatchState
 from bot.ports.store import NO_LANE
 from bot.ports.watch.alerts import AlertCard, AlertChange
-
-_alert = TypeAdapter(Alert)
 
 
 class PostgresAlerts:
@@ -34,11 +31,11 @@ class PostgresAlerts:
 
     async def load(self, alert_id: int) -> Alert | None:
         row = await self._database.one("alert", alert_id)
-        return _alert.validate_json(row["alert"]) if row else None
+        return typed(Alert).validate_json(row["alert"]) if row else None
 
     async def newest(self, groups: Sequence[str]) -> Mapping[str, Alert]:
         rows = await self._database.fetch("newest_alerts", [storable(group) for group in groups])
-        return {row["grp"]: _alert.validate_json(row["alert"]) for row in rows}
+        return {row["grp"]: typed(Alert).validate_json(row["alert"]) for row in rows}
 
     async def save(self, change: AlertChange) -> bool:
         async with self._database.transaction() as connection:
@@ -55,21 +52,23 @@ class PostgresAlerts:
 
     async def due(self, now: datetime, limit: int) -> Sequence[Alert]:
         return [
-            _alert.validate_json(row["alert"]) for row in await self._database.fetch("due_alerts", now, limit)
+            typed(Alert).validate_json(row["alert"])
+            for row in await self._database.fetch("due_alerts", now, limit)
         ]
 
     async def open(self, guild_id: int | None = None, limit: int = 200) -> Sequence[Alert]:
         rows = await self._database.fetch("open_alerts", guild_id, limit)
-        return [_alert.validate_json(row["alert"]) for row in rows]
+        return [typed(Alert).validate_json(row["alert"]) for row in rows]
 
     async def silenced(self, limit: int) -> Sequence[Alert]:
         return [
-            _alert.validate_json(row["alert"]) for row in await self._database.fetch("silenced_alerts", limit)
+            typed(Alert).validate_json(row["alert"])
+            for row in await self._database.fetch("silenced_alerts", limit)
         ]
 
     async def of_lane(self, lane: Lane, since: datetime, limit: int) -> Sequence[Alert]:
         rows = await self._database.fetch("lane_alerts", lane.service, lane.environment, since, limit)
-        return [_alert.validate_json(row["alert"]) for row in rows]
+        return [typed(Alert).validate_json(row["alert"]) for row in rows]
 
     async def count_open(self) -> Mapping[str, int]:
         rows = await self._database.fetch("count_open_alerts")
@@ -81,7 +80,7 @@ class PostgresAlerts:
 
     async def undrawn(self, limit: int) -> Sequence[tuple[Alert, int]]:
         rows = await self._database.fetch("undrawn_alerts", limit)
-        return [(_alert.validate_json(row["alert"]), row["drawn"]) for row in rows]
+        return [(typed(Alert).validate_json(row["alert"]), row["drawn"]) for row in rows]
 
     async def drawn(self, alert_id: int, version: int) -> None:
         await self._database.fetch("alert_drawn", alert_id, version)
@@ -118,7 +117,7 @@ class PostgresWatchedLanes:
 
 async def _saved(connection: Connection, change: AlertChange) -> bool:
     alert = change.alert
-    text = without_nul(_alert.dump_json(alert).decode())
+    text = without_nul(typed(Alert).dump_json(alert).decode())
     if change.before:
         row = await connection.one(
             "change_alert",

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import TypeAdapter
-
 from bot.adapters.postgres.connection.database import Connection, Database, Row
 from bot.adapters.postgres.connection.json import dumped, storable, without_nul
 from bot.adapters.postgres.effects import call, record
+from bot.adapters.typed_json import typed
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.ports.store import NO_LANE
 from bot.ports.watch.incidents import IncidentCard, IncidentSave
-
-_incident = TypeAdapter(Incident)
 
 
 class PostgresIncidents:
@@ -76,7 +73,7 @@ class PostgresIncidents:
 async def save_incident(connection: Connection, change: IncidentSave) -> bool:
     """Save it within a transaction of the caller's: also one that changes the alert that opens it."""
     incident = change.incident
-    text = without_nul(_incident.dump_json(incident).decode())
+    text = without_nul(typed(Incident).dump_json(incident).decode())
     if change.before:
         row = await connection.one(
             "change_incident",
@@ -124,8 +121,8 @@ def _row(entry: IncidentEntry) -> dict[str, object]:
 
 
 def _read(row: Row | None) -> Incident | None:
-    return _incident.validate_json(row["incident"]) if row else None
+    return typed(Incident).validate_json(row["incident"]) if row else None
 
 
 def _all(rows: Sequence[Row]) -> list[Incident]:
-    return [_incident.validate_json(row["incident"]) for row in rows]
+    return [typed(Incident).validate_json(row["incident"]) for row in rows]

@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from dataclasses import replace
 from itertools import groupby
 
-from pydantic import TypeAdapter
-
 from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import dumped, spliced, storable
+from bot.adapters.typed_json import typed
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.checks import HOUR_S, Hour, MonitorState
 from bot.domain.watch.locations import LocationLook
@@ -22,8 +21,6 @@ DAY_S, WEEK_S = 86_400.0, 7 * 86_400.0
 _AT_ONCE = 500
 _DAYS_AT_ONCE = 2_000
 _TIDIED_AT_ONCE = 1_000
-_state = TypeAdapter(MonitorState)
-_look = TypeAdapter(LocationLook)
 
 
 class PostgresMonitors:
@@ -39,7 +36,7 @@ class PostgresMonitors:
             hours[_key(row)] += _hours(row["since"], row["hours"])
         found: dict[MonitorKey, MonitorState] = {}
         for row in rows:
-            key, state = _key(row), _state.validate_json(row["state"])
+            key, state = _key(row), typed(MonitorState).validate_json(row["state"])
             found[key] = replace(state, hours=tuple(hours.get(key, ())))
         return found
 
@@ -56,7 +53,9 @@ class PostgresMonitors:
                 sums[key][0] += sum([hour[1] for hour in counted])
                 sums[key][1] += sum([hour[2] for hour in counted])
         return {
-            key: Glance(_state.validate_json(row["state"]), _seconds(day_ms, key), _seconds(week_ms, key))
+            key: Glance(
+                typed(MonitorState).validate_json(row["state"]), _seconds(day_ms, key), _seconds(week_ms, key)
+            )
             for key, row in ((_key(row), row) for row in rows)
         }
 
@@ -86,7 +85,9 @@ class PostgresMonitors:
     async def looks(self, since: float) -> Sequence[SavedLook]:
         rows = await self._database.fetch("looks", since)
         return [
-            SavedLook(_key(row), row["location"], row["saved"], _look.validate_json(row["look"]))
+            SavedLook(
+                _key(row), row["location"], row["saved"], typed(LocationLook).validate_json(row["look"])
+            )
             for row in rows
         ]
 
@@ -125,13 +126,13 @@ def _dumped(state: MonitorState) -> str:
     """What is remembered, without the hours, which have rows of their own."""
     if state.last is not None:
         state = replace(state, last=replace(state.last, said=storable(state.last.said)))
-    return _state.dump_json(state, exclude={"hours", "untold"}).decode()
+    return typed(MonitorState).dump_json(state, exclude={"hours", "untold"}).decode()
 
 
 def _dumped_look(look: LocationLook) -> str:
     if look.result is not None:
         look = replace(look, result=replace(look.result, said=storable(look.result.said)))
-    return _look.dump_json(look).decode()
+    return typed(LocationLook).dump_json(look).decode()
 
 
 def _newest_days(key: MonitorKey, state: MonitorState) -> Iterator[dict[str, object]]:

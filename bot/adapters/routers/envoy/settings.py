@@ -8,13 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from bot.adapters.routers.context import RouterContext
-from bot.adapters.routers.envoy.admin import EnvoyAdmin
-from bot.adapters.routers.envoy.config import EnvoyLimits
-from bot.adapters.routers.envoy.files import DiscoveryFiles
-from bot.adapters.routers.envoy.process import EnvoyProcess
-from bot.adapters.routers.envoy.router import EnvoyRouter
+from bot.adapters.routers.context import RouterContext, router_kind
 from bot.kinds import RouterProgramSettings, SettingsProblem
+from bot.ports.data_plane.routers import Router
 from bot.values import RelativePath
 
 
@@ -48,7 +44,14 @@ class EnvoySettings(RouterProgramSettings):
             )
 
 
-def make_envoy(settings: EnvoySettings, context: RouterContext) -> EnvoyRouter:
+def make_envoy(settings: EnvoySettings, context: RouterContext) -> Router:
+    # The host's alone.
+    from bot.adapters.routers.envoy.admin import EnvoyAdmin
+    from bot.adapters.routers.envoy.config import EnvoyLimits
+    from bot.adapters.routers.envoy.files import DiscoveryFiles
+    from bot.adapters.routers.envoy.process import EnvoyProcess
+    from bot.adapters.routers.envoy.router import EnvoyRouter
+
     limits = EnvoyLimits(settings.connections, settings.trusted_hops)
     if settings.admin is None or settings.config_dir is None:
         process = EnvoyProcess(context.folder)
@@ -56,3 +59,6 @@ def make_envoy(settings: EnvoySettings, context: RouterContext) -> EnvoyRouter:
     admin = Path(settings.admin) if "/" in settings.admin else settings.admin
     files = DiscoveryFiles(settings.config_dir.absolute(), settings.config_dir_in_envoy)
     return EnvoyRouter(EnvoyAdmin(admin), files, None, limits)
+
+
+KIND = router_kind(EnvoySettings, make_envoy)

@@ -10,11 +10,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from bot.adapters.routers.context import RouterContext
-from bot.adapters.routers.haproxy.config import HaproxyLimits
-from bot.adapters.routers.haproxy.process import INSTALL, UnfitProgram, find_program
-from bot.adapters.routers.haproxy.router import HaproxyRouter
+from bot.adapters.routers.context import RouterContext, router_kind
 from bot.kinds import RouterProgramSettings, SettingsProblem
+from bot.ports.data_plane.routers import Router
 
 
 class HaproxySettings(RouterProgramSettings):
@@ -36,6 +34,8 @@ class HaproxySettings(RouterProgramSettings):
     )
 
     def examine(self) -> Iterator[SettingsProblem]:
+        from bot.adapters.routers.haproxy.process import INSTALL, UnfitProgram, find_program
+
         # Where it is missing, the catalog may be read on another machine than the host's, which tells when it starts.
         with contextlib.suppress(FileNotFoundError):
             try:
@@ -44,7 +44,14 @@ class HaproxySettings(RouterProgramSettings):
                 yield SettingsProblem(("program",) if self.program else ("kind",), str(problem), INSTALL)
 
 
-def make_haproxy(settings: HaproxySettings, context: RouterContext) -> HaproxyRouter:
+def make_haproxy(settings: HaproxySettings, context: RouterContext) -> Router:
+    # The host's alone.
+    from bot.adapters.routers.haproxy.config import HaproxyLimits
+    from bot.adapters.routers.haproxy.router import HaproxyRouter
+
     open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     limits = HaproxyLimits(settings.connections, settings.trusted_hops, open_files=open_files)
     return HaproxyRouter(context.folder / "lanes", limits, settings.program)
+
+
+KIND = router_kind(HaproxySettings, make_haproxy)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from bot.adapters.sources.manifests.reading import ManifestContext, read_file
+from bot.adapters.sources.manifests.reading import ManifestContext, manifest_kind, read_file
 from bot.domain.rollout.model import Release
 from bot.kinds import ManifestSettings
 from bot.ports.appcommands import SourcedManifest
@@ -69,3 +69,6 @@ class ArtifactManifest:
         if not found:
             raise ManifestUnavailable(f"{service} has no release.")
         return found[0]
+
+
+KIND = manifest_kind(ArtifactSettings, ArtifactManifest)

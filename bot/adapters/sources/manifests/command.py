@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bot.adapters.sources.manifests.reading import LARGEST, ManifestContext, decoded, parsed
+from bot.adapters.sources.manifests.reading import LARGEST, ManifestContext, decoded, manifest_kind, parsed
 from bot.adapters.sources.programs import ProgramError, ProgramSettings, output_of
 from bot.domain.rollout.model import Release
 from bot.kinds import ManifestSettings
@@ -35,3 +35,6 @@ class CommandManifest:
         except (ProgramError, ManifestUnavailable) as error:
             raise ManifestUnavailable(program.redacted(str(error))) from None
         return SourcedManifest(content, where)
+
+
+KIND = manifest_kind(CommandSettings, CommandManifest)

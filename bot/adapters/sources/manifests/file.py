@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from bot.adapters.sources.manifests.reading import ManifestContext, read_file
+from bot.adapters.sources.manifests.reading import ManifestContext, manifest_kind, read_file
 from bot.domain.rollout.model import Release
 from bot.kinds import ManifestSettings
 from bot.ports.appcommands import SourcedManifest
@@ -31,3 +31,6 @@ class FileManifest:
 
     async def read(self, release: Release | None) -> SourcedManifest:
         return await read_file(self._path)
+
+
+KIND = manifest_kind(FileSettings, FileManifest)

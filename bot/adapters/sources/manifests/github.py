@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bot.adapters.sources.fetching import Fetcher
-from bot.adapters.sources.manifests.reading import LARGEST, ManifestContext, parsed
+from bot.adapters.sources.manifests.reading import LARGEST, ManifestContext, manifest_kind, parsed
 from bot.domain.rollout.model import Release
 from bot.kinds import ManifestSettings
 from bot.ports.appcommands import SourcedManifest
@@ -63,3 +63,6 @@ class GithubManifest:
         text = await fetcher.get(f"{base}/contents/{settings.path.lstrip('/')}?ref={commit}", raw)
         where = f"{settings.repository}/{settings.path} at {commit[:10]}"
         return SourcedManifest(parsed(text, where), where, commit)
+
+
+KIND = manifest_kind(GithubSettings, GithubManifest)

@@ -7,13 +7,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bot.domain.rollout.model import Release
+from bot.kinds import Kind, ManifestSettings
 from bot.ports.appcommands import SourcedManifest
 from bot.ports.errors import ManifestUnavailable
 from bot.ports.releases import ReleaseSource
 
+A = TypeVar("A", bound=ManifestSettings)
 LARGEST = 1024 * 1024  # bytes
 _DEEPEST = 32  # the deepest value in a command is at 10
 
@@ -96,3 +98,8 @@ def decoded(content: bytes, where: str) -> str:
 
 def _too_large(where: str) -> ManifestUnavailable:
     return ManifestUnavailable(f"{where} is larger than {LARGEST // 1024} KiB.")
+
+
+def manifest_kind(settings: type[A], make: Callable[[A, ManifestContext], ManifestReader]) -> Kind:
+    """What `manifest:` of an application may be."""
+    return Kind(settings, make)

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from bot.adapters.sources.fetching import Fetcher
-from bot.adapters.sources.manifests.reading import LARGEST, ManifestContext, parsed
+from bot.adapters.sources.manifests.reading import LARGEST, ManifestContext, manifest_kind, parsed
 from bot.domain.rollout.model import Release
 from bot.kinds import ManifestSettings, SettingsProblem
 from bot.ports.appcommands import SourcedManifest
@@ -50,3 +50,6 @@ class UrlManifest:
             timeout_s=settings.timeout,
         )
         return SourcedManifest(parsed(await fetcher.get(settings.url), settings.url), settings.url)
+
+
+KIND = manifest_kind(UrlSettings, UrlManifest)

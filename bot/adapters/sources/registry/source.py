@@ -20,7 +20,7 @@ from bot.adapters.sources.directory import version_key
 from bot.adapters.sources.fetching import Fetcher
 from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.registry.client import ImageFacts, RegistryClient, RegistryError
-from bot.adapters.sources.releases import FoundRelease, overlaid
+from bot.adapters.sources.releases import FoundRelease, overlaid, release_kind
 from bot.kinds import ReleaseSettings, S, SettingsProblem, SpecSettings
 from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.values import Duration, RelativePath, SecretText, Text
@@ -262,3 +262,6 @@ def _trusting(ca: Path) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
         raise RegistryError(f"the certificate {ca} cannot be read ({error.strerror or error})") from None
+
+
+KIND = release_kind(RegistrySettings, make_registry)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import aiohttp
-import stamina
 
 from bot import __version__
 from bot.adapters.targets.appcommands.refusals import (
@@ -106,6 +105,8 @@ class CommandsApi:
         return await self._patiently(lambda: self._once(application, method, path, body))
 
     async def _patiently(self, attempt_once: Callable[[], Awaitable[T]]) -> T:
+        import stamina  # only for those who let Slipway register the commands of applications
+
         hook = stamina.retry_context(
             on=_pause,
             attempts=_ATTEMPTS,

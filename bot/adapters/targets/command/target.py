@@ -8,9 +8,15 @@ from bot.adapters.commands.jobs import Command, Job
 from bot.adapters.commands.ssh import over_ssh
 from bot.adapters.commands.told import filled, variables
 from bot.adapters.inherited import base_environment
-from bot.adapters.targets.command.settings import CommandSpec, CommandTargetSettings, parse_spec
-from bot.adapters.targets.context import TargetContext
+from bot.adapters.targets.command.settings import (
+    CommandSpec,
+    CommandSpecSettings,
+    CommandTargetSettings,
+    parse_spec,
+)
+from bot.adapters.targets.context import TargetContext, target_kind
 from bot.adapters.targets.jobs.lane import JobOrder, LaneState, Named
+from bot.adapters.targets.jobs.settings import LaneAddressPart
 from bot.adapters.targets.jobs.target import JobTarget
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Lane, Release
@@ -87,3 +93,8 @@ def _facts(lane: Lane, action: str, order: JobOrder) -> dict[str, str]:
         "candidate_digest": candidate.digest,
         "weight": str(order.weight),
     }
+
+
+KIND = target_kind(
+    CommandTargetSettings, make_command_target, spec=CommandSpecSettings, router=LaneAddressPart
+)

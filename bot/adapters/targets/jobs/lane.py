@@ -15,11 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter
-
 from bot.adapters.commands import supervisor
 from bot.adapters.commands.jobs import Job, JobEnd, JobState
 from bot.adapters.lane_files import write_atomically
+from bot.adapters.typed_json import typed
 from bot.domain.rollout.model import (
     VERSION_ALONE,
     Desired,
@@ -152,9 +151,6 @@ class LaneState:
         return "rollback" if order.candidate != candidate or order.weight < before.weight else "apply"
 
 
-_states = TypeAdapter(LaneState)
-
-
 @dataclass(frozen=True, slots=True)
 class LaneLook:
     """A lane at one moment: its state, brought up to date with its job, and that."""
@@ -174,7 +170,7 @@ class LaneFolder:
     def read(self) -> LaneLook | None:
         """The lane now; None for one without orders."""
         try:
-            state = _states.validate_json((self._folder / "state.json").read_bytes())
+            state = typed(LaneState).validate_json((self._folder / "state.json").read_bytes())
         except FileNotFoundError:
             return None
         if not state.job:
@@ -186,7 +182,7 @@ class LaneFolder:
 
     def write(self, state: LaneState) -> None:
         """Save the state, with the job that may run from now on."""
-        write_atomically(self._folder / "state.json", _states.dump_json(state))
+        write_atomically(self._folder / "state.json", typed(LaneState).dump_json(state))
         write_atomically(self.newest, state.job.encode())
 
     @property

@@ -10,12 +10,18 @@ from urllib.parse import quote
 
 from bot.adapters.commands.jobs import Command, Job
 from bot.adapters.inherited import base_environment
-from bot.adapters.targets.context import TargetContext
+from bot.adapters.targets.context import TargetContext, target_kind
 from bot.adapters.targets.jobs.lane import JobOrder, LaneState, Named
+from bot.adapters.targets.jobs.settings import LaneAddressPart
 from bot.adapters.targets.jobs.target import JobTarget
 from bot.adapters.targets.webhook import sender
 from bot.adapters.targets.webhook.callbacks import idempotency_key
-from bot.adapters.targets.webhook.settings import WebhookSpec, WebhookTargetSettings, parse_spec
+from bot.adapters.targets.webhook.settings import (
+    WebhookSpec,
+    WebhookSpecSettings,
+    WebhookTargetSettings,
+    parse_spec,
+)
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.data_plane.targets import ORDERED_BY
@@ -100,3 +106,8 @@ def _named(release: Named | None) -> dict[str, str] | None:
     if release is None:
         return None
     return {"version": release.version, "digest": release.digest, "commit": release.commit}
+
+
+KIND = target_kind(
+    WebhookTargetSettings, make_webhook_target, spec=WebhookSpecSettings, router=LaneAddressPart
+)
