@@ -331,6 +331,8 @@ async def test_pins_reactions_bulk_deletes_and_typing(client: Client) -> None:
     assert (await client.rest("GET", f"{where(client)}/messages/{ids[0]}")).body["reactions"][0]["count"] == 1
     assert (await client.rest("DELETE", react)).status == 204
     assert (await client.rest("POST", f"{where(client)}/typing")).status == 204
+    twice = {"messages": [ids[0], *ids]}
+    assert (await client.rest("POST", f"{where(client)}/messages/bulk-delete", twice)).code == 50035
     assert (
         await client.rest("POST", f"{where(client)}/messages/bulk-delete", {"messages": ids})
     ).status == 204

@@ -196,8 +196,10 @@ async def bulk_delete(call: Context) -> Result:
     channel = call.guild_channel(perms.MANAGE_MESSAGES)
     body = call.fields()
     ids = body.snowflakes("messages", 100, least=2, required=True) or []
+    if len(set(ids)) < len(ids):
+        body.complain("messages", "SET_TYPE_ALREADY_CONTAINS_VALUE", "The Set already contains this value.")
     body.complaints.check()
-    found = [channel.messages[one] for one in dict.fromkeys(ids) if one in channel.messages]
+    found = [channel.messages[one] for one in ids if one in channel.messages]
     if any(call.core.clock.now() - one.created > TWO_WEEKS for one in found):
         raise DiscordError(50034)
     for message in found:

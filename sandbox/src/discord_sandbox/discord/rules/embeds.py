@@ -63,8 +63,10 @@ def _embed(body: Fields, media: Media) -> JSON:
         embed["author"] = {"name": name or ""} | _icon(author, media)
         if (url := author.url("url")) is not None:
             embed["author"]["url"] = url
+    _unused(body)
     for key in ("image", "thumbnail"):
         if (picture := body.object(key)) is not None:
+            _measures(picture)
             url = picture.url("url", required=True, attachment=True)
             if url is not None:
                 resolved = media.resolve(picture, url)
@@ -87,6 +89,25 @@ def _embed(body: Fields, media: Media) -> JSON:
     if empty and not body.wrong():
         body.complain("description", "BASE_TYPE_REQUIRED", "This field is required")
     return embed
+
+
+def _unused(body: Fields) -> None:
+    """Check what Discord takes from those who copy embeds, and does not use."""
+    if (video := body.object("video")) is not None:
+        video.url("url")
+        _measures(video)
+    if (provider := body.object("provider")) is not None:
+        provider.text("name", 256)
+        provider.url("url")
+
+
+def _measures(picture: Fields) -> None:
+    for key in ("width", "height"):
+        picture.number(key, -(2**31), 2**31 - 1)
+    picture.number("placeholder_version", 0, 2**31 - 1)
+    picture.text("placeholder", 64)
+    picture.text("description", 4096)
+    picture.flag("is_animated")
 
 
 def _icon(body: Fields, media: Media) -> JSON:
