@@ -208,6 +208,7 @@ CREATE TABLE public.effects (
     done_at timestamp with time zone,
     last_error text DEFAULT ''::text NOT NULL,
     watched_s double precision DEFAULT 0 NOT NULL,
+    queue text DEFAULT ''::text NOT NULL,
     CONSTRAINT effects_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'leased'::text, 'done'::text, 'superseded'::text, 'poisoned'::text])))
 )
 WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.05');
@@ -704,6 +705,8 @@ CREATE UNIQUE INDEX effects_one_redraw ON public.effects USING btree (rollout_id
 CREATE INDEX effects_open ON public.effects USING btree (due_at, id) WHERE (state = ANY (ARRAY['pending'::text, 'leased'::text]));
 
 CREATE INDEX effects_open_lane ON public.effects USING btree (service, environment) WHERE ((state = ANY (ARRAY['pending'::text, 'leased'::text])) AND (kind = 'set_desired'::text));
+
+CREATE INDEX effects_open_queue ON public.effects USING btree (queue, id) WHERE ((state = ANY (ARRAY['pending'::text, 'leased'::text])) AND (queue <> ''::text));
 
 CREATE INDEX effects_open_rollout ON public.effects USING btree (rollout_id, kind, id) WHERE (state = ANY (ARRAY['pending'::text, 'leased'::text]));
 

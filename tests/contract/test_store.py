@@ -390,6 +390,38 @@ async def test_lines_of_a_log_are_claimed_in_order_and_of_redraws_one_is_pending
     assert [claim.effect.kind for claim in second] == ["log_line"]
 
 
+async def test_calls_of_a_queue_are_claimed_one_after_the_other_in_their_order(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    (claim,) = await world.claim(lease_s=1.0)
+    calls = [
+        CallPeople(f"call-{n}", GUILD, "title", "text", queue=queue)
+        for n, queue in enumerate(("alert/1", "alert/1", "alert/2", "", "", "alert/1"))
+    ]
+    entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "effect_given_up", "no", rollout_id=rollout.id)
+    await world.store.effects.poison(claim, GivenUp("no", entry, calls))
+
+    async def claimed() -> dict[str, Claimed]:
+        found = await world.claim(["call_people"], lease_s=600.0)
+        return {each.key: each for each in found}
+
+    first = await claimed()
+    assert sorted(first) == ["call-0", "call-2", "call-3", "call-4"]
+    # While the first is retried, or held by another process, those after it wait, however long they are due.
+    await world.store.effects.retry(first["call-0"], 60.0, "Discord is away", failed=False)
+    await world.store.effects.close([first["call-2"]])
+    assert await claimed() == {}
+    world.clock.forward(60.0)
+    again = await claimed()
+    assert sorted(again) == ["call-0"]
+    await world.store.effects.close([again["call-0"]])
+    second = await claimed()
+    assert sorted(second) == ["call-1"]
+    # One that is given up holds up none.
+    await world.store.effects.poison(second["call-1"], GivenUp("no", entry, ()))
+    assert sorted(await claimed()) == ["call-5"]
+
+
 async def test_a_line_that_is_said_twice_under_one_key_is_one_line(world: World) -> None:
     await world.adopted()
     await world.begin()

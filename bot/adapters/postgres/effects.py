@@ -108,7 +108,7 @@ async def call(connection: Connection, lane: Lane, calls: Sequence[CallPeople]) 
     """Order alerts; an alert with the same key is not repeated."""
     for effect in calls:
         payload = without_nul(serialization.effect_text(effect))
-        await connection.one("call", effect.key, lane.service, lane.environment, payload)
+        await connection.one("call", effect.key, lane.service, lane.environment, payload, effect.queue)
 
 
 def _claimed(row: Row) -> Claimed:

@@ -174,7 +174,7 @@ FROM rollouts WHERE service = $1 AND environment = $2 AND NOT final
 
 -- name: claim
 -- Claim effects that are due: never begun, or begun under a lease that has expired. Lines of a log stay in order,
--- and of one rollout's redraws one runs at a time. The fence is random: a database that lost commits never gives one
+-- of one rollout's redraws one runs at a time, and of a queue of calls only the oldest is claimed. The fence is random: a database that lost commits never gives one
 -- again that a process still holds.
 WITH picked AS (
     SELECT e.id FROM effects e
@@ -184,6 +184,9 @@ WITH picked AS (
             SELECT FROM effects o
             WHERE o.rollout_id = e.rollout_id AND o.kind = e.kind AND o.state IN ('pending', 'leased')
                 AND o.id < e.id))
+        AND (e.queue = '' OR NOT EXISTS (
+            SELECT FROM effects o
+            WHERE o.queue = e.queue AND o.queue <> '' AND o.state IN ('pending', 'leased') AND o.id < e.id))
     ORDER BY e.urgent DESC, e.due_at, e.id
     LIMIT $2
     FOR UPDATE SKIP LOCKED
@@ -266,8 +269,8 @@ ON CONFLICT DO NOTHING
 RETURNING id
 
 -- name: call
-INSERT INTO effects (key, service, environment, kind, payload, urgent)
-VALUES ($1, $2, $3, 'call_people', $4, true) ON CONFLICT DO NOTHING
+INSERT INTO effects (key, service, environment, kind, payload, urgent, queue)
+VALUES ($1, $2, $3, 'call_people', $4, true, $5) ON CONFLICT DO NOTHING
 
 -- name: say
 INSERT INTO effects (key, rollout_id, service, environment, kind, payload)

@@ -259,7 +259,8 @@ class CallPeople:
     room: name of a thread to open under it, which begins with `room_text`. direct_to: a person by their Discord id: it
     goes to them instead of the channel. alert_id: the alert that it calls for, unless that is over by then; 0 for none.
     bars: of a chart of deployments: first and last day, how many went well and failed, and the share of requests that
-    succeeded, if it is known.
+    succeeded, if it is known. queue: calls of one queue are posted in the order in which they were made, each once the
+    one before it was posted or given up; empty for a call that waits for no other.
     """
 
     key: str
@@ -277,6 +278,7 @@ class CallPeople:
     direct_to: int = 0
     alert_id: int = 0
     bars: tuple[tuple[str, str, int, int, float | None], ...] = ()
+    queue: str = ""
     kind: Literal["call_people"] = "call_people"
 
 

@@ -159,7 +159,8 @@ def panic_call(guild_id: int, note: Mapping[str, object]) -> CallPeople:
     )
     text = tell(str(note["by"]), str(note["reason"]))
     key = _key(guild_id, "panic stop", f"{on} {note['since']}")
-    return CallPeople(key, guild_id, title, text, over=not on, channel="deploys")
+    queue = f"panic stop/{guild_id}"
+    return CallPeople(key, guild_id, title, text, over=not on, channel="deploys", queue=queue)
 
 
 def _key(guild_id: int, about: Lane | str, once: str) -> str:

@@ -31,9 +31,12 @@ class MemoryEffects(Part):
         holding: Sequence[int],
     ) -> Sequence[Claimed]:
         first: dict[tuple[int | None, str], int] = {}
+        heads: dict[str, int] = {}
         for e in t.open.values():
             if e.kind in _IN_ORDER:
                 first[e.rollout_id, e.kind] = min(e.id, first.get((e.rollout_id, e.kind), e.id))
+            if queue := _queue(e):
+                heads[queue] = min(e.id, heads.get(queue, e.id))
         due = [
             e
             for e in t.open.values()
@@ -41,6 +44,7 @@ class MemoryEffects(Part):
             and e.kind in kinds
             and e.id not in holding
             and first.get((e.rollout_id, e.kind), e.id) == e.id
+            and heads.get(_queue(e), e.id) == e.id
         ]
         due.sort(key=lambda e: (not e.urgent, e.due_at, e.id))
         for e in due[:limit]:
@@ -110,6 +114,10 @@ class MemoryEffects(Part):
 def call(t: Tables, now: datetime, lane: Lane, calls: Sequence[CallPeople]) -> None:
     for effect in calls:
         t.add_effect(now, effect.key, None, lane, effect, urgent=True)
+
+
+def _queue(row: EffectRow) -> str:
+    return row.effect.queue if isinstance(row.effect, CallPeople) else ""
 
 
 def _claimed(t: Tables, row: EffectRow) -> Claimed:

@@ -113,6 +113,7 @@ class AlertCalls:
                     room=room,
                     room_text=room_text,
                     alert_id=alert.id,
+                    queue=f"alert/{alert.id}/{guild_id}",
                 )
             )
         return made
@@ -128,6 +129,7 @@ class AlertCalls:
             for user in (*reached.users, *call.users):
                 key = _key(f"direct/{user}", alert, index)
                 said = CallPeople(key, guild_id, title, call.text, direct_to=user, alert_id=alert.id)
+                said = replace(said, queue=f"alert/{alert.id}/direct/{user}")
                 if guild_id not in few:
                     key = _storm_key(f"direct/{user}", now)
                     text = phrasebook.many_alerts_wait()

@@ -346,6 +346,7 @@ class Incidents:
             channel="incidents",
             mention_users=users,
             icon="🚨",
+            queue=f"incident/{incident.id}",
         )
 
     def policy(self, lane: Lane | None) -> IncidentPolicy:

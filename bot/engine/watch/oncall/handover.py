@@ -75,6 +75,7 @@ class HandOvers:
             mention_roles=() if reachable else (guild.oncall_role,),
             mention_users=tuple(mentioned),
             icon=ICON if reachable else "",
+            queue=f"on-call/{guild.id}/{now.schedule}",
         )
 
 

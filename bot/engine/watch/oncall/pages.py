@@ -96,6 +96,7 @@ class PageLoop:
                 mention_users=(person.id,),
                 icon=ICON,
                 button=button_of(page),
+                queue=_queue(guild, page),
             )
             for guild in there or guilds
         ]
@@ -116,6 +117,7 @@ class PageLoop:
                 text=phrasebook.page_missed(page.person.name, page.sent_at),
                 mention_roles=_roles(guild, people.lead_role),
                 mention_users=tuple(each for each in dict.fromkeys(concerned) if each not in gone),
+                queue=_queue(guild, page),
             )
             calls.append(call)
         if await self._store.miss_page(page, rota.at, calls):
@@ -125,6 +127,10 @@ class PageLoop:
 
 def _roles(guild: GuildConfig, lead_role: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (guild.oncall_role, lead_role))))
+
+
+def _queue(guild: GuildConfig, page: Page) -> str:
+    return f"page/{guild.id}/{page.schedule}"
 
 
 def _key(guild: GuildConfig, page: Page, what: str) -> str:

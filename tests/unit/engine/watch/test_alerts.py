@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import Refused, UserError
+from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import AlertAction, AlertState
 from bot.domain.watch.alerts.escalation import AlertPolicy, EscalationStep
@@ -107,6 +108,27 @@ async def test_direct_messages_go_to_each_person_of_the_schedule_from_the_second
     keys = [call.key for call in (*world.written(), *world.calls())]
     assert len(set(keys)) == len(keys)
     assert max(map(len, keys)) <= 24
+
+
+async def test_calls_that_waited_for_discord_come_one_after_the_other_in_their_order() -> None:
+    world = AlertWorld()
+    world.on_call = {"on_call": Reached(users=(7,)), "second": Reached(users=(8,))}
+    await world.alerts.hear([errors()])
+    for _ in range(2):
+        await world.pass_s(900)
+        # The newest is due first, as after failed attempts at the older ones.
+        for row in list(world.database.tables.open.values()):
+            world.database.tables.change_effect(row.id, due_at=row.due_at - timedelta(days=row.id))
+    await world.press(await world.one(), AlertAction.ESCALATE)
+    came: list[CallPeople] = []
+    while claims := await world.store.effects.claim(["call_people"], 1, 10.0, ()):
+        came += [claim.effect for claim in claims if isinstance(claim.effect, CallPeople)]
+        await world.store.effects.close(claims)
+    said = ["15 min", "30 min", "asks for help"]
+    for to in (0, 7, 8):
+        texts = [call.text for call in came if call.direct_to == to]
+        assert len(texts) == (2 if to == 8 else 3)
+        assert all(part in text for part, text in zip(said[-len(texts) :], texts, strict=True))
 
 
 async def test_someone_in_two_servers_and_two_parts_gets_one_direct_message() -> None:
