@@ -59,7 +59,8 @@ class AlertPolicy:
     settle_s: how long all must be well until an alert is resolved; doubled each time it comes back, up to 16 times.
     quiet_s, answer_s: after this long an acknowledged alert's owner is asked whether they still have it, and after that
     much more without an answer the escalation goes on. blame_s: how long a deploy is a plausible cause. reopen_s: after
-    this long, trouble that a person resolved and that never ended opens a new alert.
+    this long, trouble that a person resolved and that never ended opens a new alert, and so does trouble that is over
+    and that another program still tells of.
     """
 
     steps: Mapping[Severity, tuple[EscalationStep, ...]] = field(default_factory=lambda: STEPS)

@@ -24,6 +24,9 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+# What Slipway finds itself is heard in the order in which it was found.
+OWN_SOURCES = frozenset({"rule", "monitor", "slipway"})
+
 _WORDS: Mapping[str, Severity] = {
     **{str(severity): severity for severity in Severity},
     **dict.fromkeys(("page", "fatal", "emergency", "disaster", "p0", "p1", "sev1"), Severity.CRITICAL),

@@ -22,7 +22,7 @@ from bot.domain.watch.alerts.alert import (
     owner_of,
 )
 from bot.domain.watch.alerts.escalation import AlertPolicy
-from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.alerts.findings import OWN_SOURCES, Finding, Severity
 from bot.domain.watch.alerts.follow_up import pass_time
 from bot.domain.watch.alerts.rollbacks import dropped
 from bot.domain.watch.alerts.silences import Silence, quieted
@@ -66,13 +66,15 @@ def begin(
 
 
 def concerns(ended: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> bool:
-    """Whether a finding is news of an alert that is over: its end, or the same trouble told once more.
+    """Whether a finding is news of an alert that is over: its end, the same trouble told once more, or told late.
 
     What a person resolved stays resolved until it was well in between; but not for longer than `policy.reopen_s`.
     """
     if not finding.firing:
         return True
     known = next((t for t in ended.troubles if t.finding.fingerprint == finding.fingerprint), None)
+    if known is not None and _is_late(known, finding, at, policy):
+        return True
     fired = known.over_at is None if known is not None else _mark(finding) in ended.left_out_marks
     if not fired or ended.ended_at is None:
         return False
@@ -83,7 +85,7 @@ def hear(
     alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy, silences: Iterable[Silence] = ()
 ) -> Change | None:
     """The alert after a finding of its group; None when it says nothing new."""
-    change = _heard(alert, finding, at)
+    change = _heard(alert, finding, at, policy)
     if change is None:
         return None
     change = quieted(change, silences, at) or change
@@ -97,7 +99,7 @@ def _pace(alert: Alert) -> tuple[object, ...]:
     return alert.severity, alert.escalates_from, alert.silenced_until
 
 
-def _heard(alert: Alert, finding: Finding, at: datetime) -> Change | None:
+def _heard(alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> Change | None:
     known = next((t for t in alert.troubles if t.finding.fingerprint == finding.fingerprint), None)
     left_out = known is None and _mark(finding) in alert.left_out_marks
     if not finding.firing:
@@ -106,7 +108,21 @@ def _heard(alert: Alert, finding: Finding, at: datetime) -> Change | None:
         return _ended(alert, known, finding, at) if known is not None and known.over_at is None else None
     if known is not None and known.over_at is None:
         return _told_again(alert, known, finding)
+    if known is not None and _is_late(known, finding, at, policy):
+        return None
     return _begun(alert, finding, at, left_out=left_out)
+
+
+def _is_late(known: Trouble, finding: Finding, at: datetime, policy: AlertPolicy) -> bool:
+    """Whether another program tells of a trouble from before its end only now, when it is over.
+
+    Not for longer than `policy.reopen_s` after its end: an Alertmanager that had lost its Prometheus says that a
+    trouble is over, and later that it fires, since its old beginning.
+    """
+    if finding.source in OWN_SOURCES or known.over_at is None:
+        return False
+    before = finding.at < known.over_at or finding.at <= known.since
+    return before and at < known.over_at + timedelta(seconds=policy.reopen_s)
 
 
 def _begun(alert: Alert, finding: Finding, at: datetime, *, left_out: bool) -> Change | None:

@@ -60,6 +60,12 @@ def passed(alert: Alert, seconds: float) -> Change:
     return change
 
 
+def heard(alert: Alert, told: Finding, seconds: float) -> Change:
+    change = hear(alert, told, after(seconds), POLICY)
+    assert change is not None
+    return change
+
+
 def acted(alert: Alert, action: AlertAction, at: float = 60.0, reason: str = "") -> Change:
     return act(alert, AlertActed(action, ADA, after(at), reason), POLICY)
 
@@ -346,6 +352,30 @@ def test_what_a_person_resolved_and_never_ended_comes_back_after_a_while() -> No
     over = acted(opened().alert, AlertAction.RESOLVE, at=60).alert
     assert concerns(over, finding(at=0), after(60 + 899), POLICY)
     assert not concerns(over, finding(at=0), after(60 + 900), POLICY)
+
+
+def test_what_another_program_tells_too_late_reopens_nothing() -> None:
+    theirs = replace(finding(), source="prometheus")
+    begun = begin(3, theirs, (1,), T0, POLICY).alert
+    calm = heard(begun, replace(theirs, firing=False, at=after(60)), 60).alert
+    over = passed(calm, 60 + 120).alert
+    assert over.over
+    for late in (0, 30, 59):
+        told = replace(theirs, at=after(late), value="60%")
+        # While all is well, and once the alert is resolved.
+        assert hear(calm, told, after(70), POLICY) is None
+        assert concerns(over, told, after(200), POLICY)
+        assert concerns(over, told, after(60 + 899), POLICY)
+        # An Alertmanager that found its Prometheus again keeps the old beginning.
+        assert not concerns(over, told, after(60 + 900), POLICY)
+    for again in (60, 61):
+        told = replace(theirs, at=after(again))
+        assert [entry.what for entry in heard(calm, told, 70).entries] == ["returned"]
+        assert not concerns(over, told, after(200), POLICY)
+    # What Slipway finds itself is never late: it may have begun before it was well, such as a week's availability.
+    ours = heard(opened().alert, finding(at=60, firing=False), 60).alert
+    assert heard(ours, finding(at=0), 70).alert.calm_since is None
+    assert not concerns(passed(ours, 180).alert, finding(at=0), after(200), POLICY)
 
 
 def test_who_rolls_back_has_the_alert_but_slipway_does_not() -> None:
