@@ -54,7 +54,10 @@ class AlertCommands(commands.Cog):
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             if press.action is None:
                 return await self._roll_back(interaction, guild, actor, press)
-            request = AlertRequest(press.alert_id, press.action, actor, guild.id)
+            # A direct message offers it only while no one has the alert.
+            request = AlertRequest(
+                press.alert_id, press.action, actor, guild.id, unless_taken=bool(press.guild_id)
+            )
             alert = await self._service().act(request)
             return Reply(_DONE[press.action].format(id=alert.id))
 
@@ -72,6 +75,7 @@ class AlertCommands(commands.Cog):
             guild.id,
             interaction=str(interaction.id),
             confirmed=press.confirmed,
+            of_rollout=press.rollout_id,
         )
         try:
             alert, rollout = await self._service().roll_back(request)
@@ -79,7 +83,7 @@ class AlertCommands(commands.Cog):
             if refused.rule != "irreversible":
                 raise
             asked = escaping.sentence(f"⚠️ {refused.sentence} Roll back all the same?", escaping.CONTENT)
-            return Reply(view=question(asked, press.alert_id), outcome="refused")
+            return Reply(view=question(asked, press), outcome="refused")
         where = escaping.plain(str(alert.lane), 100)
         return Reply(f"↩️ **Rolling back** {where} (rollout {rollout.id}). You have alert {alert.id} now.")
 

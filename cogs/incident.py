@@ -177,9 +177,13 @@ class IncidentCommands(
 
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             if press.action is None:
-                opened = await self._service().open(IncidentOpening(guild.id, actor, alert_id=press.about))
+                opening = IncidentOpening(guild.id, actor, alert_id=press.about, unless_over=True)
+                opened = await self._service().open(opening)
                 return Reply(f"🚨 Alert {press.about} is incident {opened.id}: its card is in #incidents.")
-            return await self._done(interaction, IncidentRequest(press.about, press.action, actor, guild.id))
+            # The card offers to take it only while no one has it.
+            takes = press.action is IncidentAction.ACKNOWLEDGE
+            request = IncidentRequest(press.about, press.action, actor, guild.id, unless_taken=takes)
+            return await self._done(interaction, request)
 
         name = press.action or "open"
         await self.responder.answer(

@@ -190,6 +190,43 @@ def alert_is_over(alert_id: int) -> Refused:
     )
 
 
+def rollback_of_alert_over(alert_id: int) -> Refused:
+    return Refused(
+        f"Alert {alert_id} is over, so nothing is rolled back from its card.",
+        rule="over",
+        remedy="`/rollback` returns to an earlier release all the same.",
+    )
+
+
+def another_deploy(version: str) -> Refused:
+    """A button that names the release before another deploy than the one that is suspected now."""
+    return Refused(
+        f"Another deploy is the plausible cause by now: a rollback would return to {code(version)}.",
+        rule="no_suspect",
+        remedy="Look at the card: it has the button for it.",
+    )
+
+
+def incident_of_alert_over(alert_id: int) -> Refused:
+    return Refused(
+        f"Alert {alert_id} is over, so its card opens no incident.",
+        rule="over",
+        remedy=f"`/incident open alert:{alert_id}` opens one all the same.",
+    )
+
+
+def alert_taken(alert_id: int, who: str) -> Refused:
+    return Refused(
+        f"{name(who)} has alert {alert_id} already.",
+        rule="taken",
+        remedy="Acknowledge on the alert's card takes it over.",
+    )
+
+
+def alert_not_silent(alert_id: int) -> Refused:
+    return Refused(f"Alert {alert_id} is not silent any more.", rule="over")
+
+
 def no_alert(alert_id: int) -> UserError:
     return UserError(f"There is no alert {alert_id} here.", rule="no_alert")
 

@@ -152,6 +152,14 @@ def incident_restored_already(incident_id: int, at: datetime) -> Refused:
     )
 
 
+def incident_taken_by(incident_id: int, who: str) -> Refused:
+    return Refused(
+        f"{name(who)} has incident {incident_id} already.",
+        rule="taken",
+        remedy="`/incident assign` gives it to you.",
+    )
+
+
 def no_incident(incident_id: int) -> UserError:
     return UserError(
         f"There is no incident {incident_id} here.",

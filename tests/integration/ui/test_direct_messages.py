@@ -182,9 +182,9 @@ async def test_it_is_acknowledged_from_there_and_both_messages_say_by_whom(
         assert message["buttons"] == []
     (card,) = await stand.messages("alerts")
     assert found.owner.name in card["text"]
-    # The press of a person who had the old message open is answered all the same.
+    # The press of a person who had the old message open takes it from no one.
     late = await stand.press("lead", (await received(stand, "lead"))[0]["id"], raw=custom_id(number, said))
-    assert f"You have alert {number} now" in late["message"]["text"]
+    assert f"On-call has alert {number} already" in late["message"]["text"]
 
 
 async def test_an_owner_who_is_asked_has_the_button_again_until_it_is_over(

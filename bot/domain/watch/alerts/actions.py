@@ -75,6 +75,9 @@ def _silence(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
 
 
 def _unsilence(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
+    if alert.silenced_until is None:
+        # Its calls would begin once more.
+        raise phrasebook.alert_not_silent(alert.id)
     entry = Entry(acted.at, "unsilenced", acted.reason, acted.actor.name)
     awake = replace(
         alert,

@@ -12,7 +12,10 @@ from bot.domain.watch.alerts.alert import Alert, AlertAction, Entry
 
 @dataclass(frozen=True, slots=True)
 class AlertRequest:
-    """A press on an alert's card, or the same from elsewhere. seconds: how long to be silent."""
+    """A press on an alert's card, or the same from elsewhere. seconds: how long to be silent.
+
+    unless_taken: not once someone else has it.
+    """
 
     alert_id: int
     action: AlertAction
@@ -20,11 +23,15 @@ class AlertRequest:
     guild_id: int
     reason: str = ""
     seconds: float = SILENCE_S
+    unless_taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRollback:
-    """A press on Roll back. interaction: as of a `RollbackRequest`. confirmed: also from an irreversible release."""
+    """A press on Roll back. interaction: as of a `RollbackRequest`. confirmed: also from an irreversible release.
+
+    of_rollout: the deploy that the button took back when it was drawn; 0 for whichever is suspected now.
+    """
 
     alert_id: int
     actor: Actor
@@ -32,6 +39,7 @@ class AlertRollback:
     reason: str = ""
     interaction: str = ""
     confirmed: bool = False
+    of_rollout: int = 0
 
 
 @dataclass(frozen=True, slots=True)

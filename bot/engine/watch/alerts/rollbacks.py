@@ -53,9 +53,16 @@ class AlertRollbacks:
         self._changed = changed
 
     async def by_person(self, alert: Alert, request: AlertRollback) -> tuple[Alert, Rollout]:
-        """Roll back its suspect, unless something else was rolled out since. Raises `UserError`."""
+        """Roll back its suspect, unless something else was rolled out since. Raises `UserError`.
+
+        Not of an alert that is over: only a request that was carried out before is answered again.
+        """
+        if alert.over and not await self._store.rollouts.answers([request.interaction]):
+            raise phrasebook.rollback_of_alert_over(alert.id)
         if alert.lane is None or alert.suspect is None or not await self._suspects.still(alert):
             raise phrasebook.nothing_to_roll_back(str(alert.lane or ""))
+        if request.of_rollout not in (0, alert.suspect.rollout_id):
+            raise phrasebook.another_deploy(alert.suspect.from_version)
         asked = RollbackRequest(
             guild_id=request.guild_id,
             actor=request.actor,

@@ -169,6 +169,9 @@ class Alerts:
             now = self._clock.now()
             alert = await self._load(request.alert_id, request.guild_id)
             self._allowed(alert, request)
+            owner = alert.owner
+            if request.unless_taken and owner and alert.asked_at is None and owner.id != request.actor.id:
+                raise phrasebook.alert_taken(alert.id, owner.name)
             acted = AlertActed(request.action, request.actor, now, request.reason, request.seconds)
             change = act(alert, acted, self.policy(alert.lane))
             if await self._save(change, alert.version, now, pressed=True):

@@ -19,7 +19,8 @@ from bot.domain.watch.incidents.timeline import TimelineLine
 class IncidentOpening:
     """`/incident open`. alert_id: what it is about; title, severity and lane are then the alert's.
 
-    interaction: what a repeated request is known by; empty for one that is never repeated.
+    interaction: what a repeated request is known by; empty for one that is never repeated. unless_over: not for an
+    alert that is over and has none.
     """
 
     guild_id: int
@@ -29,11 +30,15 @@ class IncidentOpening:
     lane: Lane | None = None
     alert_id: int = 0
     interaction: str = ""
+    unless_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentRequest:
-    """An action on an incident. text and person: as of `IncidentActed`; interaction: as of `IncidentOpening`."""
+    """An action on an incident. text and person: as of `IncidentActed`; interaction: as of `IncidentOpening`.
+
+    unless_taken: not once someone else has it.
+    """
 
     incident_id: int
     action: IncidentAction
@@ -42,6 +47,7 @@ class IncidentRequest:
     text: str = ""
     person: Owner | None = None
     interaction: str = ""
+    unless_taken: bool = False
 
     @property
     def key(self) -> str:

@@ -97,6 +97,8 @@ class Incidents:
         there = await self._store.incidents.of_origin(request.guild_id, f"alert-{alert.id}")
         if there is not None:
             return there
+        if alert.over and request.unless_over:
+            raise phrasebook.incident_of_alert_over(alert.id)
         now = self._clock.now()
         change = actions.begun_by_alert(
             await self._store.incidents.next_id(),
@@ -158,6 +160,9 @@ class Incidents:
 
         def acted(incident: Incident, now: datetime) -> IncidentChange:
             self._allowed(incident, request)
+            owner = incident.owner if incident.acknowledged_at is not None and not incident.over else None
+            if request.unless_taken and owner is not None and owner.id != request.actor.id:
+                raise phrasebook.incident_taken_by(incident.id, owner.name)
             done = IncidentActed(request.action, request.actor, now, request.text, request.person)
             change = actions.act_on(incident, done, self.policy(incident.lane))
             first, *others = change.entries

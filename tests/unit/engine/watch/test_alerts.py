@@ -399,6 +399,45 @@ async def test_a_rollback_is_refused_once_something_else_was_rolled_out() -> Non
     assert world.asked == []
 
 
+async def test_a_stale_press_on_a_card_of_an_alert_starts_nothing() -> None:
+    world = AlertWorld()
+    world.deployed(10)
+    await world.alerts.hear([errors()])
+    alert = await world.one()
+    with pytest.raises(Refused, match="Alert 1 is not silent any more"):
+        await world.press(alert, AlertAction.UNSILENCE)
+    earlier = AlertRollback(alert.id, LEAD, GUILD, of_rollout=77)
+    with pytest.raises(Refused, match=r"Another deploy is the plausible cause.*return to `1\.4\.0`"):
+        await world.alerts.roll_back(earlier)
+    first = AlertRollback(alert.id, LEAD, GUILD, interaction="i1", of_rollout=1)
+    _, rollout = await world.alerts.roll_back(first)
+    await world.press(alert, AlertAction.RESOLVE)
+    for request in (replace(first, interaction="i2"), replace(first, interaction="", confirmed=True)):
+        with pytest.raises(Refused, match="Alert 1 is over, so nothing is rolled back") as refused:
+            await world.alerts.roll_back(request)
+        assert "/rollback" in (refused.value.remedy or "")
+    for action in AlertAction:
+        with pytest.raises(Refused, match="Alert 1 is over"):
+            await world.press(alert, action)
+    # What was carried out before is answered again, and once.
+    assert (await world.alerts.roll_back(first))[1].id == rollout.id
+    assert len(world.asked) == 1
+
+
+async def test_a_direct_message_takes_an_alert_from_no_one() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    alert = await world.press(await world.one(), AlertAction.ACKNOWLEDGE, DEV)
+    with pytest.raises(Refused, match=f"{DEV.name} has alert 1 already"):
+        await world.press(alert, AlertAction.ACKNOWLEDGE, ONCALL, unless_taken=True)
+    assert (await world.press(alert, AlertAction.ACKNOWLEDGE, DEV, unless_taken=True)).owner == alert.owner
+    taken = await world.press(alert, AlertAction.ACKNOWLEDGE, ONCALL)
+    assert taken.owner is not None
+    assert taken.owner.id == ONCALL.id
+    await world.pass_s(1800)  # its owner is asked whether they still have it
+    assert (await world.press(alert, AlertAction.ACKNOWLEDGE, DEV, unless_taken=True)).owner == alert.owner
+
+
 async def test_a_rule_for_the_time_after_a_deploy_rolls_back_at_once() -> None:
     world = AlertWorld(rolls_back=True)
     world.deployed(10)

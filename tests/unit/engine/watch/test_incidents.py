@@ -69,6 +69,30 @@ async def test_the_war_room_opens_the_incident_with_its_message_and_counts_from_
     assert world.audited() == ["incident_opened"]
 
 
+async def test_a_stale_press_on_a_card_takes_nothing_from_anyone_and_opens_nothing() -> None:
+    world = World()
+    await world.alerts.hear([errors()])
+    alert = await world.one()
+    opening = IncidentOpening(GUILD, ONCALL, alert_id=alert.id, unless_over=True)
+    await world.press(alert, AlertAction.RESOLVE)
+    with pytest.raises(Refused, match="Alert 1 is over, so its card opens no incident"):
+        await world.incidents.open(opening)
+    incident = await world.incidents.open(replace(opening, unless_over=False))
+    assert await world.incidents.open(opening) == incident
+    await world.did(IncidentAction.ACKNOWLEDGE, ONCALL)
+    with pytest.raises(Refused, match=f"{ONCALL.name} has incident 1 already"):
+        await world.did(IncidentAction.ACKNOWLEDGE, DEV, unless_taken=True)
+    assert (await world.did(IncidentAction.ACKNOWLEDGE, ONCALL, unless_taken=True)).owner == Owner(
+        ONCALL.id, ONCALL.name
+    )
+    assert (await world.did(IncidentAction.ASSIGN, DEV)).owner == Owner(DEV.id, DEV.name)
+    await world.did(IncidentAction.RESTORE)
+    await world.did(IncidentAction.CLOSE)
+    for action in (IncidentAction.ACKNOWLEDGE, IncidentAction.RESTORE, IncidentAction.CLOSE):
+        with pytest.raises(Refused, match="Incident 1 is closed"):
+            await world.did(action, LEAD, unless_taken=True)
+
+
 async def test_an_alert_has_one_war_room_however_often_help_is_asked_for() -> None:
     world = World()
     await war_room(world)

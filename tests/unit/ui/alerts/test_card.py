@@ -147,11 +147,14 @@ def test_presses_are_read_from_their_ids() -> None:
         AlertPress(3, AlertAction.SILENCE),
         AlertPress(3, None),
         AlertPress(3, None, confirmed=True),
+        AlertPress(3, None, confirmed=True, rollout_id=7),
+        AlertPress(3, AlertAction.ACKNOWLEDGE, guild_id=42),
     ):
         assert AlertPress.parse(press.custom_id) == press
     for other in ("slipway-why:3", "slipway-alert:3:dance", "slipway-alert:x:silence", ""):
         assert AlertPress.parse(other) is None
-    assert question("Roll back?", 3).to_components()
+    asked = str(question("Roll back?", AlertPress(3, None, rollout_id=7)).to_components())
+    assert AlertPress(3, None, confirmed=True, rollout_id=7).custom_id in asked
 
 
 HOSTILE = st.text(max_size=400) | st.sampled_from(
