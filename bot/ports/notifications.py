@@ -29,7 +29,7 @@ class Announcement:
     `key` makes posting repeatable (≤ 24 characters). channel: as servers name them in the catalog. icon: before the
     title, if it is neither a warning nor an end. button: id of a button to answer with. room: name of a
     thread to open under it, which begins with `room_text`. direct_to: the person of a direct message, who gets it
-    instead of the channel. alert_id: what it is about, 0 for no alert. bars: of its chart, as of a `CallPeople`.
+    instead of the channel. alert_id: what it is about, 0 for no alert. bars: of its chart; until: as of a `CallPeople`.
     """
 
     key: str
@@ -47,6 +47,7 @@ class Announcement:
     direct_to: int = 0
     alert_id: int = 0
     bars: tuple[tuple[str, str, int, int, float | None], ...] = ()
+    until: datetime | None = None
 
 
 class UndeliveredError(Exception):

@@ -153,10 +153,13 @@ class DiscordAnnouncer:
     async def alert(self, alert: Announcement) -> None:
         """Implements `bot.ports.notifications.Alarm`: post in its channel, or in #deploys when that is closed to us.
 
-        A call for an alert that is over by now, such as after Discord was away, calls no one any more.
+        A call for an alert that is over by now, or after its time, as when Discord was away, calls no one any more.
         """
         guild = self._catalog().guilds.get(alert.guild_id)
         if guild is None:
+            return
+        if alert.until is not None and self._clock.now() > alert.until:
+            _log.info("call_too_late", key=alert.key)
             return
         about = await self._alerts.load(alert.alert_id) if self._alerts and alert.alert_id else None
         if about is not None and about.over:

@@ -108,8 +108,13 @@ async def test_a_test_page_is_sent_once_and_answered_or_missed(world: World) -> 
     page = Page("payments", EPOCH, ADA, EPOCH)
     assert await store.send_page(page, [SAID])
     assert not await store.send_page(page, [SAID])
-    assert await world.messages() == [SAID]
+    claims = await world.store.effects.claim(sorted(MESSAGE_KINDS), 10, 10.0, ())
+    assert [claim.effect for claim in claims] == [SAID]
     assert await store.pages(EPOCH) == [page]
+    assert await store.posted([SAID.key, "unknown"]) == {}
+    await world.store.effects.close(claims)
+    done = await store.posted([SAID.key, "unknown"])
+    assert [*done] == [SAID.key]
     assert await store.pages(EPOCH + HOUR) == []
     assert await store.answer_page(page, EPOCH + HOUR)
     assert not await store.answer_page(page, EPOCH + HOUR)

@@ -65,9 +65,9 @@ class Desk:
 
     @property
     def messages(self) -> list[CallPeople]:
-        """What is to be posted, oldest first."""
-        open_ = self.store.effects.database.tables.open.values()
-        return [row.effect for row in open_ if isinstance(row.effect, CallPeople)]
+        """What was to be posted so far, oldest first."""
+        rows = self.store.effects.database.tables.effects.values()
+        return [row.effect for row in rows if isinstance(row.effect, CallPeople)]
 
     def asked(self, person: Person = ADA, hours: float = 8, **more: object) -> OverrideRequest:
         now = self.clock.now()

@@ -260,7 +260,7 @@ class CallPeople:
     goes to them instead of the channel. alert_id: the alert that it calls for, unless that is over by then; 0 for none.
     bars: of a chart of deployments: first and last day, how many went well and failed, and the share of requests that
     succeeded, if it is known. queue: calls of one queue are posted in the order in which they were made, each once the
-    one before it was posted or given up; empty for a call that waits for no other.
+    one before it was posted or given up; empty for a call that waits for no other. until: it is left out after that.
     """
 
     key: str
@@ -279,6 +279,7 @@ class CallPeople:
     alert_id: int = 0
     bars: tuple[tuple[str, str, int, int, float | None], ...] = ()
     queue: str = ""
+    until: datetime | None = None
     kind: Literal["call_people"] = "call_people"
 
 

@@ -118,6 +118,7 @@ def _alert(call: CallPeople) -> Announcement:
         direct_to=call.direct_to,
         alert_id=call.alert_id,
         bars=call.bars,
+        until=call.until,
     )
 
 

@@ -191,7 +191,7 @@ class Worker:
         )
         on_call = OnCall(store.on_call, catalog, clock, members)
         self._handing_over = HandOvers(on_call, store.on_call, catalog)
-        self._paging = PageLoop(on_call, store.on_call, catalog, self._meter)
+        self._paging = PageLoop(on_call, store.on_call, store.alerts, catalog, self._meter)
         self._calendars = CalendarLoop(calendars, store.on_call, catalog, clock) if calendars else None
         self._reporting = WeeklyReports(ReportService(store, catalog, clock), store.reports, catalog, clock)
         self._summing = DayCounter(store.reports, clock)

@@ -70,6 +70,10 @@ class OnCallStore(Protocol):
         """Record a test page with its messages; False, with nothing recorded, when it was sent before."""
         ...
 
+    async def posted(self, keys: Sequence[str]) -> Mapping[str, datetime]:
+        """When the messages with these keys were posted, or left out after their time; without those that wait."""
+        ...
+
     async def answer_page(self, page: Page, at: datetime) -> bool:
         """Record an answer; False when the page is not open any more."""
         ...

@@ -69,6 +69,11 @@ class MemoryOnCall(Part):
         return True
 
     @statement
+    def posted(self, t: Tables, now: datetime, keys: Sequence[str]) -> Mapping[str, datetime]:
+        rows = [t.effects[t.keys[key]] for key in keys if key in t.keys]
+        return {row.key: row.done_at for row in rows if row.state == "done" and row.done_at is not None}
+
+    @statement
     def answer_page(self, t: Tables, now: datetime, page: Page, at: datetime) -> bool:
         was = t.pages.get((page.schedule, page.due_at))
         if was is None or not was.open:

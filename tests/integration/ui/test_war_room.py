@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -49,6 +50,14 @@ async def test_one_that_was_opened_before_a_crash_is_not_opened_again(
     await stand.announcer.alert(asked)
     (message,) = await stand.messages("incidents")
     assert await beginnings(stand, message["id"]) == 1
+
+
+async def test_a_call_after_its_time_is_left_out(stand: Stand, asked: Announcement) -> None:
+    now = stand.clock.now()
+    await stand.announcer.alert(replace(asked, key="late", until=now - timedelta(seconds=1)))
+    assert await stand.messages("incidents") == []
+    await stand.announcer.alert(replace(asked, key="in time", until=now))
+    assert len(await stand.messages("incidents")) == 1
 
 
 async def test_without_a_channel_for_incidents_it_opens_in_alerts(stand: Stand, asked: Announcement) -> None:

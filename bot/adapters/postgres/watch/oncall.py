@@ -83,6 +83,10 @@ class PostgresOnCall:
         columns = (page.schedule, page.due_at, person.id, storable(person.name), page.sent_at)
         return await self._with_calls("send_page", columns, calls)
 
+    async def posted(self, keys: Sequence[str]) -> Mapping[str, datetime]:
+        rows = await self._database.fetch("posted", list(keys))
+        return {row["key"]: row["done_at"] for row in rows}
+
     async def answer_page(self, page: Page, at: datetime) -> bool:
         return await self._database.one("answer_page", page.schedule, page.due_at, at) is not None
 

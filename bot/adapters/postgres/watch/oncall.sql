@@ -35,6 +35,9 @@ WHERE due_at >= $1 ORDER BY due_at
 INSERT INTO on_call_pages (schedule, due_at, user_id, user_name, sent_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (schedule, due_at) DO NOTHING RETURNING schedule
 
+-- name: posted
+SELECT key, done_at FROM effects WHERE key = ANY ($1::text[]) AND state = 'done' AND done_at IS NOT NULL
+
 -- name: answer_page
 UPDATE on_call_pages SET answered_at = $3
 WHERE schedule = $1 AND due_at = $2 AND answered_at IS NULL AND missed_at IS NULL RETURNING schedule

@@ -12,6 +12,9 @@ from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.itself.vitals import Vitals
 
 SOURCE = "slipway"
+_NOT_CONNECTED = "Slipway is not connected to Discord"
+# What alerts of that rule are grouped by.
+GATEWAY_AWAY = f"{SOURCE}: {_NOT_CONNECTED}"
 WINDOW_S = 300.0
 # A longer time between two looks is a process that stood still: what was before says nothing.
 _GAP_S = 60.0
@@ -178,7 +181,7 @@ def _cpu(now: Vitals, before: Vitals | None) -> SelfMeasured:
 RULES: Sequence[SelfRule] = (
     SelfRule(
         "gateway",
-        "Slipway is not connected to Discord",
+        _NOT_CONNECTED,
         Severity.CRITICAL,
         "2 min",
         _gateway,

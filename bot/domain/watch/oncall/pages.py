@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,9 +31,23 @@ class Page:
     def open(self) -> bool:
         return self.answered_at is None and self.missed_at is None
 
-    def late(self, at: datetime) -> bool:
-        """Whether the person had time enough."""
-        return self.open and at - self.sent_at >= PATIENCE
+    @property
+    def until(self) -> datetime:
+        """It is not posted after that."""
+        return self.due_at + LATEST
+
+    def late(self, at: datetime, since: datetime | None = None) -> bool:
+        """Whether the person had time enough. since: they could answer; None: when it was sent."""
+        return self.open and at - (since or self.sent_at) >= PATIENCE
+
+    def key(self, guild_id: int, what: str) -> str:
+        """Names a message about it in a server, such as that it was `sent`."""
+        text = f"{guild_id}/test page/{self.schedule}/{self.due_at.isoformat()}/{what}"
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    def reached(self, posted: Mapping[str, datetime]) -> datetime | None:
+        """When the first of its messages was posted; None when Discord took none in time. posted: by key."""
+        return min((at for at in posted.values() if at <= self.until), default=None)
 
 
 def due(tested: Rotation, at: datetime) -> datetime | None:

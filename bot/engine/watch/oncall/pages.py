@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,10 +11,12 @@ import structlog
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout.events import CallPeople
+from bot.domain.watch.itself.rules import GATEWAY_AWAY
 from bot.domain.watch.oncall.pages import Page, due
 from bot.domain.watch.oncall.schedule import OnCallSchedule
 from bot.engine.watch.oncall.rota import ICON, Rota
 from bot.engine.watch.oncall.service import OnCall
+from bot.ports.watch.alerts import AlertStore
 from bot.ports.watch.meter import NoWatchMeter, WatchMeter
 from bot.ports.watch.oncall import OnCallStore
 
@@ -38,12 +39,17 @@ def named_by(custom_id: str) -> tuple[str, int] | None:
 
 
 class PageLoop:
-    """Pages are rows: a restart loses and repeats none, and of two processes one sends it."""
+    """Pages are rows: a restart loses and repeats none, and of two processes one sends it.
+
+    While Discord is away, a page waits to be posted, and a person to answer it: that time does not count. alerts: know
+    since when Slipway was connected to Discord again.
+    """
 
     def __init__(
         self,
         on_call: OnCall,
         store: OnCallStore,
+        alerts: AlertStore,
         catalog: Callable[[], Catalog],
         meter: WatchMeter | None = None,
     ) -> None:
@@ -51,6 +57,7 @@ class PageLoop:
         self._meter = meter or NoWatchMeter()
         self._unanswered: set[tuple[str, datetime]] = set()
         self._store = store
+        self._alerts = alerts
         self._catalog = catalog
 
     async def once(self) -> bool:
@@ -68,7 +75,7 @@ class PageLoop:
         for page in sent:
             self._count(page)
             if page.late(rota.at):
-                await self._miss(rota, page)
+                await self._look(rota, page)
         return False
 
     def _count(self, page: Page) -> None:
@@ -89,13 +96,14 @@ class PageLoop:
         there = [each for each in guilds if not await self._on_call.gone(each, [person.id])]
         calls = [
             CallPeople(
-                key=_key(guild, page, "sent"),
+                key=page.key(guild.id, "sent"),
                 guild_id=guild.id,
                 title=f"{schedule.name}: test page for {person.name}",
                 text=phrasebook.ANSWER_PAGE,
                 mention_users=(person.id,),
                 icon=ICON,
                 button=button_of(page),
+                until=page.until,
                 queue=_queue(guild, page),
             )
             for guild in there or guilds
@@ -104,17 +112,36 @@ class PageLoop:
             self._meter.page("sent")
             log.info("test_page_sent", schedule=schedule.name, person=person.id)
 
-    async def _miss(self, rota: Rota, page: Page) -> None:
+    async def _look(self, rota: Rota, page: Page) -> None:
+        """Miss the page if the person could have answered it: it was posted, and Discord was there for long enough."""
+        guilds = self._catalog().guilds_of_schedule(page.schedule)
+        posted_at = page.reached(await self._store.posted([page.key(each.id, "sent") for each in guilds]))
+        if posted_at is None or not page.late(rota.at, posted_at):
+            return
+        back_at = await self._connected_since(rota.at)
+        if page.late(rota.at, max(posted_at, back_at or posted_at)):
+            await self._miss(rota, page, posted_at)
+
+    async def _connected_since(self, at: datetime) -> datetime | None:
+        """When Slipway was last connected to Discord again; `at` while it is not, None when it was not away lately."""
+        alert = (await self._alerts.newest([GATEWAY_AWAY])).get(GATEWAY_AWAY)
+        if alert is None:
+            return None
+        if not alert.over and alert.firing:
+            return at
+        return max((each.over_at or alert.ended_at or at for each in alert.troubles), default=None)
+
+    async def _miss(self, rota: Rota, page: Page, posted_at: datetime) -> None:
         people = rota.responders(page.schedule)
         concerned = [each.id for each in (page.person, people.second, people.lead) if each is not None]
         calls: list[CallPeople] = []
         for guild in self._catalog().guilds_of_schedule(page.schedule):
             gone = await self._on_call.gone(guild, concerned)
             call = CallPeople(
-                key=_key(guild, page, "missed"),
+                key=page.key(guild.id, "missed"),
                 guild_id=guild.id,
                 title=f"{page.schedule}: {page.person.name} was not reached",
-                text=phrasebook.page_missed(page.person.name, page.sent_at),
+                text=phrasebook.page_missed(page.person.name, posted_at),
                 mention_roles=_roles(guild, people.lead_role),
                 mention_users=tuple(each for each in dict.fromkeys(concerned) if each not in gone),
                 queue=_queue(guild, page),
@@ -131,8 +158,3 @@ def _roles(guild: GuildConfig, lead_role: str) -> tuple[str, ...]:
 
 def _queue(guild: GuildConfig, page: Page) -> str:
     return f"page/{guild.id}/{page.schedule}"
-
-
-def _key(guild: GuildConfig, page: Page, what: str) -> str:
-    text = f"{guild.id}/test page/{page.schedule}/{page.due_at.isoformat()}/{what}"
-    return hashlib.sha256(text.encode()).hexdigest()[:24]

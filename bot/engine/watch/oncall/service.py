@@ -221,7 +221,9 @@ class OnCall:
                 raise phrasebook.page_over()
             page = replace(page, answered_at=now)
         assert page.answered_at is not None
-        return phrasebook.page_answered((page.answered_at - page.sent_at).total_seconds())
+        posted = await self._soon(self._store.posted([page.key(guild_id, "sent")]))
+        since = page.reached(posted) or page.sent_at
+        return phrasebook.page_answered(max(0.0, (page.answered_at - since).total_seconds()))
 
     async def _soon(self, asked: Awaitable[T]) -> T:
         try:

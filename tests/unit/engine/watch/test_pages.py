@@ -8,10 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.adapters.redis.waker import EventWaker
 from bot.domain.errors import UserError
-from bot.domain.rollout.model import Actor
+from bot.domain.rollout.model import Actor, Rollout
+from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.itself.rules import GATEWAY_AWAY
 from bot.domain.watch.oncall.rotation import Rotation
 from bot.domain.watch.oncall.schedule import OnCallSchedule
+from bot.engine.api import RollbackRequest
+from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.oncall.pages import PageLoop, named_by
 from tests.fakes.meter import WatchCounts
 from tests.support.catalogs import GUILD, catalog
@@ -31,12 +36,33 @@ def desk(*people: object, **more: object) -> Desk:
 
 def loop(of: Desk) -> PageLoop:
     """As a process has it after its start."""
-    return PageLoop(of.on_call, of.store.on_call, lambda: of.catalog)
+    return PageLoop(of.on_call, of.store.on_call, of.store.alerts, lambda: of.catalog)
 
 
-async def at(of: Desk, when: datetime) -> None:
+async def at(of: Desk, when: datetime, *, away: bool = False) -> None:
+    """A round of the loop. What is due is posted then, unless Discord is away."""
     of.clock.at = when
     await loop(of).once()
+    if not away:
+        await posted(of)
+
+
+async def posted(of: Desk) -> None:
+    while claims := await of.store.effects.claim(["call_people"], 50, 10.0, ()):
+        await of.store.effects.close(claims)
+
+
+async def gateway(of: Desk, *, firing: bool) -> None:
+    """What the process that speaks to Discord finds of its connection."""
+    alerts = Alerts(of.store, lambda: of.catalog, clock=of.clock, waker=EventWaker(), roll_back=no_rollback)
+    found = Finding(
+        "slipway/1/gateway", "slipway", GATEWAY_AWAY[9:], of.clock.now(), firing, Severity.CRITICAL
+    )
+    await alerts.hear([found])
+
+
+async def no_rollback(request: RollbackRequest) -> Rollout:
+    raise AssertionError("nothing is rolled back here")
 
 
 async def test_the_person_on_call_gets_one_page_a_week_with_a_button() -> None:
@@ -80,6 +106,52 @@ async def test_a_missed_page_calls_those_who_must_see_to_it_once() -> None:
     assert (said.mention_users, said.mention_roles) == ((GRACE.id, ALAN.id, ADA.id), ("on-call",))
     with pytest.raises(UserError, match="This test page is over"):
         await of.on_call.answer_page(GUILD, HER, "payments", THURSDAY)
+
+
+async def test_a_page_that_waited_for_discord_counts_from_when_it_was_posted() -> None:
+    of = desk(lead=ADA)
+    for minutes in (0, 15, 16, 40):
+        await at(of, THURSDAY + minutes * MINUTE, away=True)
+    (said,) = of.messages
+    assert said.until == THURSDAY + HOUR
+    await at(of, THURSDAY + 50 * MINUTE)  # Discord is back, and takes it
+    await at(of, THURSDAY + 64 * MINUTE)
+    assert of.messages == [said]
+    await at(of, THURSDAY + 65 * MINUTE)
+    assert [each.title for each in of.messages[1:]] == ["payments: grace was not reached"]
+    assert "sent ⟨2026-11-12T10:50:00Z⟩" in of.messages[1].text
+
+
+async def test_a_page_that_discord_did_not_take_in_time_reports_no_one() -> None:
+    of = desk(lead=ADA)
+    for minutes in (0, 30, 59):
+        await at(of, THURSDAY + minutes * MINUTE, away=True)
+    for minutes in (61, 90, 300):
+        await at(of, THURSDAY + minutes * MINUTE)  # the announcer leaves it out now
+    assert len(of.messages) == 1
+
+
+async def test_time_in_which_discord_is_away_is_not_the_persons() -> None:
+    of = desk()
+    await at(of, THURSDAY)
+    of.clock.at = THURSDAY + 5 * MINUTE
+    await gateway(of, firing=True)
+    for minutes in (15, 20, 29):
+        await at(of, THURSDAY + minutes * MINUTE, away=True)
+    of.clock.at = THURSDAY + 30 * MINUTE
+    await gateway(of, firing=False)
+    await at(of, THURSDAY + 44 * MINUTE)
+    titles = [each.title for each in of.messages if each.title.startswith("payments")]
+    assert titles == ["payments: test page for grace"]
+    answer = await of.on_call.answer_page(GUILD, HER, "payments", THURSDAY)
+    assert answer == "Thank you: alerts reach you. You answered after 44 min."
+    of = desk()
+    await at(of, THURSDAY - HOUR)
+    await gateway(of, firing=True)
+    await gateway(of, firing=False)  # long over
+    await at(of, THURSDAY)
+    await at(of, THURSDAY + 15 * MINUTE)
+    assert of.messages[-1].title == "payments: grace was not reached"
 
 
 async def test_only_the_person_it_went_to_can_answer() -> None:
@@ -138,12 +210,14 @@ def test_other_buttons_are_not_answered(other: str) -> None:
 
 async def test_pages_are_counted_as_sent_answered_and_missed() -> None:
     of, counts = desk(), WatchCounts()
-    pages = PageLoop(of.on_call, of.store.on_call, lambda: of.catalog, counts)
+    pages = PageLoop(of.on_call, of.store.on_call, of.store.alerts, lambda: of.catalog, counts)
     for when in (THURSDAY, THURSDAY + MINUTE):
         of.clock.at = when
         await pages.once()
+        await posted(of)
     await of.on_call.answer_page(GUILD, HER, "payments", THURSDAY)
     for when in (THURSDAY + 2 * MINUTE, THURSDAY + WEEK, THURSDAY + WEEK + HOUR):
         of.clock.at = when
         await pages.once()
+        await posted(of)
     assert counts.seen == [("page", "sent"), ("page", "answered"), ("page", "sent"), ("page", "missed")]
