@@ -113,8 +113,18 @@ def alert_joined(alert_id: int, line: str) -> str:
     return f"Alert {alert_id} belongs to it{because(line)}."
 
 
+def notice_joined(alert_id: int, line: str) -> str:
+    return (
+        f"Alert {alert_id} belongs to it{because(line)}. It is only a notice, so the incident stays restored."
+    )
+
+
 def alerts_over() -> str:
     return "All of its alerts are over."
+
+
+def notices_left() -> str:
+    return "Of its alerts, only notices are open."
 
 
 def trouble_back() -> str:
@@ -123,6 +133,10 @@ def trouble_back() -> str:
 
 def close_incident(incident_id: int) -> str:
     return f"All alerts of incident {incident_id} are over. Close it if users are well."
+
+
+def close_with_notices(incident_id: int) -> str:
+    return f"Of the alerts of incident {incident_id}, only notices are open. Close it if users are well."
 
 
 def postmortem_wanted(incident_id: int, title: str) -> str:

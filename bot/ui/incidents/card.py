@@ -10,7 +10,7 @@ import discord
 from bot.domain import phrasebook
 from bot.domain.formatting import counted, duration
 from bot.domain.watch.alerts.alert import alert_line
-from bot.domain.watch.incidents.actions import response_sentence
+from bot.domain.watch.incidents.actions import holds_open, response_sentence
 from bot.domain.watch.incidents.incident import Incident, IncidentState, ResponseTime
 from bot.domain.watch.incidents.timeline import TimelineLine, brief
 from bot.engine.watch.incidents.api import IncidentView
@@ -66,7 +66,7 @@ def incident_embed(view: IncidentView, thread_id: int | None) -> discord.Embed:
     )
     made = discord.Embed(
         title=escaping.cut(title, escaping.EMBED_TITLE),
-        description=_description(incident, thread_id),
+        description=_description(view, thread_id),
         colour=_GREY if incident.over else _WELL if incident.restored_at else _ALARM,
     )
     made.add_field(name="Who had it" if incident.over else "Who has it", value=_owner(incident), inline=False)
@@ -99,7 +99,8 @@ def _word(incident: Incident) -> str:
     return f"{word}, {_STATES[incident.state]}"
 
 
-def _description(incident: Incident, thread_id: int | None) -> str:
+def _description(view: IncidentView, thread_id: int | None) -> str:
+    incident = view.incident
     lines = [
         f"**{escaping.plain(incident.title, 220)}**",
         f"Since {escaping.moment(incident.since)} ({escaping.relative(incident.since)})",
@@ -109,7 +110,9 @@ def _description(incident: Incident, thread_id: int | None) -> str:
         by = escaping.plain(incident.closed_by, 60)
         lines[1] = f"Since {escaping.moment(incident.since)}, for {lasted}. Closed by {by}."
     if incident.calm_at is not None and not incident.over:
-        lines.append(f"**{phrasebook.alerts_over()}** Close it if users are well.")
+        notices = any(not each.over and not holds_open(incident, each) for each in view.alerts)
+        well = phrasebook.notices_left() if notices else phrasebook.alerts_over()
+        lines.append(f"**{well}** Close it if users are well.")
     if not incident.over:
         there = f"Talk about it in <#{thread_id}>" if thread_id is not None else "Talk about it in the thread"
         lines.append(f"{there}. A message marked with 📌 there becomes a line of the timeline.")

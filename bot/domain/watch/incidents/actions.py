@@ -211,7 +211,8 @@ def follow(
     """The incident after what its alerts say; None when that changes nothing.
 
     alerts: those that are open in its lane, and those that belong to it. New ones of its lane join it. Who takes
-    one has the incident, and when the last is over, people are asked to close it.
+    one has the incident, and when the last that holds it open is over, people are asked to close it. Another one after
+    that opens it again.
     """
     if incident.over:
         return None
@@ -225,6 +226,14 @@ def follow(
     return _next(incident, change)
 
 
+def holds_open(incident: Incident, alert: Alert) -> bool:
+    """Whether the incident is not restored while the alert is open.
+
+    What is low blocks no users, so it does not keep an incident open that is about worse.
+    """
+    return alert.severity is not Severity.LOW or incident.severity is Severity.LOW
+
+
 def _joined(incident: Incident, alerts: Sequence[Alert], at: datetime) -> IncidentChange:
     change = IncidentChange(incident)
     for alert in alerts:
@@ -236,7 +245,9 @@ def _joined(incident: Incident, alerts: Sequence[Alert], at: datetime) -> Incide
         suspects = (alert.suspect.rollout_id,) if alert.suspect is not None else ()
         rollouts = tuple(dict.fromkeys((*change.incident.rollouts, *suspects)))[:MOST_LINKED]
         joined = replace(change.incident, alerts=(*known, alert.id), severity=worse, rollouts=rollouts)
-        entry = IncidentEntry(at, "alert", phrasebook.alert_joined(alert.id, alert_line(alert)))
+        notice = incident.restored_at is not None and not holds_open(joined, alert)
+        say = phrasebook.notice_joined if notice else phrasebook.alert_joined
+        entry = IncidentEntry(at, "alert", say(alert.id, alert_line(alert)))
         change = IncidentChange(joined, (*change.entries, entry))
     return change
 
@@ -256,6 +267,8 @@ def _well(
     change: IncidentChange, alerts: Sequence[Alert], at: datetime, policy: IncidentPolicy
 ) -> IncidentChange:
     incident = change.incident
+    notices = [alert for alert in alerts if not alert.over and not holds_open(incident, alert)]
+    alerts = [alert for alert in alerts if holds_open(incident, alert)]
     if not alerts:
         return change
     if any(not alert.over for alert in alerts):
@@ -273,8 +286,8 @@ def _well(
     if incident.restored_at is None:
         well = replace(incident, restored_at=max(incident.since, ended))
         entries = (*entries, IncidentEntry(ended, "restored", said_of(well, policy, at, "restore")))
-    text = phrasebook.close_incident(incident.id)
-    entry = IncidentEntry(at, "calm", phrasebook.alerts_over())
+    text = (phrasebook.close_with_notices if notices else phrasebook.close_incident)(incident.id)
+    entry = IncidentEntry(at, "calm", (phrasebook.notices_left if notices else phrasebook.alerts_over)())
     return IncidentChange(replace(well, calm_at=at), (*entries, entry), IncidentCall(text))
 
 

@@ -261,7 +261,8 @@ class Incidents:
         there = [alert for alert in open_alerts if incident.guild_id in alert.guilds]
         known = {alert.id for alert in there}
         mine = [alert_id for alert_id in incident.alerts if alert_id not in known]
-        if incident.calm_at is None and len(mine) == len(incident.alerts):
+        holding = any(each.id in incident.alerts and actions.holds_open(incident, each) for each in there)
+        if incident.calm_at is None and not holding:
             there += [found for each in mine if (found := await self._store.alerts.load(each)) is not None]
         elif incident.calm_at is not None and len(mine) == len(incident.alerts):
             there = [alert for alert in there if incident.lane is not None and alert.lane == incident.lane]

@@ -240,6 +240,50 @@ def test_when_its_last_alert_is_over_closing_is_proposed_once() -> None:
     assert [entry.what for entry in back.entries] == ["alert", "returned"]
 
 
+def test_a_low_alert_does_not_undo_what_was_restored_and_a_worse_one_does_so_visibly() -> None:
+    joined = follow(opened(), [alert()], EPOCH, POLICY)
+    assert joined is not None
+    over = ended(alert(), EPOCH + 5 * MIN)
+    change = follow(joined.incident, [over], EPOCH + 5 * MIN, POLICY)
+    assert change is not None
+    well = change.incident
+    low = alert(9, EPOCH + 9 * MIN, severity=Severity.LOW)
+    change = follow(well, [low], EPOCH + 9 * MIN, POLICY)
+    assert change is not None
+    (entry,) = change.entries
+    assert entry.text.startswith("Alert 9 belongs to it") and entry.text.endswith(
+        "the incident stays restored."
+    )
+    after = change.incident
+    assert (after.restored_at, after.calm_at, after.alerts) == (well.restored_at, well.calm_at, (7, 9))
+    assert follow(after, [low], EPOCH + 10 * MIN, POLICY) is None
+    # One that has become worse since, or another one.
+    for worse in (replace(low, severity=Severity.MEDIUM), alert(10, severity=Severity.MEDIUM)):
+        back = follow(after, [worse], EPOCH + 11 * MIN, POLICY)
+        assert back is not None
+        assert back.incident.restored_at is None
+        assert "not restored any more" in back.entries[-1].text
+
+
+def test_a_low_alert_does_not_put_off_the_restoration_of_what_is_worse() -> None:
+    low = alert(8, severity=Severity.LOW)
+    joined = follow(opened(), [alert(), low], EPOCH, POLICY)
+    assert joined is not None
+    change = follow(joined.incident, [ended(alert(), EPOCH + 5 * MIN), low], EPOCH + 6 * MIN, POLICY)
+    assert change is not None and change.call is not None
+    assert change.incident.restored_at == EPOCH + 5 * MIN
+    assert "only notices are open" in change.call.text
+    assert change.entries[-1].text == "Of its alerts, only notices are open."
+    # Of an incident that is low itself, it is the trouble.
+    mild = begun(1, 5, PRODUCTION, "Icons are old", Severity.LOW, by=DEV, at=EPOCH).incident
+    joined = follow(mild, [low], EPOCH, POLICY)
+    assert joined is not None
+    assert follow(joined.incident, [low], EPOCH + 6 * MIN, POLICY) is None
+    change = follow(joined.incident, [ended(low, EPOCH + 7 * MIN)], EPOCH + 8 * MIN, POLICY)
+    assert change is not None
+    assert change.incident.restored_at == EPOCH + 7 * MIN
+
+
 def test_what_a_person_said_to_be_restored_keeps_its_time() -> None:
     joined = follow(opened(), [alert()], EPOCH, POLICY)
     assert joined is not None

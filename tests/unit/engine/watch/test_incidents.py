@@ -93,6 +93,25 @@ async def test_a_stale_press_on_a_card_takes_nothing_from_anyone_and_opens_nothi
             await world.did(action, LEAD, unless_taken=True)
 
 
+async def test_an_incident_is_restored_while_a_low_alert_of_its_lane_goes_on() -> None:
+    world = World()
+    low = errors(fingerprint="burn", severity=Severity.LOW, lane=PRODUCTION)
+    await war_room(world)
+    alert = await world.one()
+    await world.press(alert, AlertAction.RESOLVE)
+    await world.alerts.hear([low])
+    await world.pass_s(1)
+    incident = await world.incident()
+    assert (incident.state, incident.alerts) == (IncidentState.RESTORED, (alert.id, alert.id + 1))
+    restored_at = incident.restored_at
+    await world.pass_s(600)
+    assert (await world.incident()).restored_at == restored_at
+    assert world.told().count("returned") == 0
+    assert [call.text for call in world.said()] == [
+        "Of the alerts of incident 1, only notices are open. Close it if users are well."
+    ]
+
+
 async def test_an_alert_has_one_war_room_however_often_help_is_asked_for() -> None:
     world = World()
     await war_room(world)

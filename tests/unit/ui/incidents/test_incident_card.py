@@ -79,6 +79,8 @@ def test_each_state_is_said_in_words() -> None:
     assert labels(given_to)[0] == "Take it"
     calm = replace(taken, restored_at=EPOCH, calm_at=EPOCH)
     assert "**All of its alerts are over.** Close it if users are well." in shown(calm)[""]
+    low = replace(viewed(calm), alerts=[replace(ALERT, severity=Severity.LOW)])
+    assert "**Of its alerts, only notices are open.**" in str(incident_embed(low, None).description)
     assert labels(calm) == ["Close"]
     closed = replace(calm, closed_at=EPOCH + 40 * MIN, closed_by="ada", postmortem="https://wiki.example/1")
     said = shown(closed)
