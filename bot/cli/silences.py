@@ -56,7 +56,9 @@ def add(
     as_json: bool,
 ) -> int:
     """Silence alerts of a service, an environment or with labels for a time."""
-    now = datetime.now(UTC)
+    api = _client()
+    # The server's time: this machine's clock may be another one.
+    now = datetime.fromisoformat(api.get("/silences")["now"])
     begin = _moment(since, now)
     body: dict[str, Any] = {
         "service": service,
@@ -66,7 +68,7 @@ def add(
         "until": _plain(_moment(until, max(begin, now))),
         "reason": reason,
     }
-    done = _client().post("/silences", body, str(uuid.uuid4()))
+    done = api.post("/silences", body, str(uuid.uuid4()))
     if as_json:
         print_json(done)
         return 0

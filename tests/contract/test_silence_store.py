@@ -85,6 +85,7 @@ async def test_beginning_and_end_are_each_carried_out_once(world: World) -> None
         True,
     ]
     assert await world.due(1.5) == []
+    assert [each.begun for each in await world.store.silences.standing(EPOCH)] == [True]
     assert await world.due(2) == [silence.id]
     over = entry(silence, ONCALL, at, "silence_over")
     assert await carried_out(silence, EPOCH + 2 * HOUR, over)

@@ -272,7 +272,8 @@ class Handlers(IncidentHandlers):
     async def silences(self, call: ApiCall) -> BaseModel:
         found = await self._engine.silences.standing(call.guild.id)
         shown = [each for each in found if not call.token.limited or call.token.covers(_lane_of(each))]
-        return models.SilencesInfo(silences=[formatting.silence(each, self._now()) for each in shown])
+        now = self._now()
+        return models.SilencesInfo(now=now, silences=[formatting.silence(each, now) for each in shown])
 
     async def silence(self, call: ApiCall) -> BaseModel:
         body: models.SilenceBody = call.request.body

@@ -665,6 +665,7 @@ class SilenceInfo(_Answer):
 
 
 class SilencesInfo(_Answer):
+    now: Annotated[datetime, Field(description="The server's time, by which silences begin and end.")]
     silences: list[SilenceInfo]
 
 

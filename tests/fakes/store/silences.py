@@ -25,7 +25,7 @@ class MemorySilences(Part):
 
     @statement
     def standing(self, t: Tables, now: datetime, at: datetime) -> Sequence[Silence]:
-        found = [row.silence for row in t.silences.values() if not row.settled]
+        found = [replace(row.silence, begun=row.begun) for row in t.silences.values() if not row.settled]
         return [each for each in found if each.over_at is None and each.until > at]
 
     @statement
@@ -41,7 +41,7 @@ class MemorySilences(Part):
     def due(self, t: Tables, now: datetime, at: datetime, limit: int) -> Sequence[Silence]:
         found = []
         for row in t.silences.values():
-            each = row.silence
+            each = replace(row.silence, begun=row.begun)
             ends = each.over_at is not None or each.until <= at
             if not row.settled and (ends or (not row.begun and each.since <= at)):
                 found.append(each)

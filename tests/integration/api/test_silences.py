@@ -101,3 +101,15 @@ async def test_the_command_line_adds_lists_and_ends(api: Api, tmp_path: Path) ->
         "cannot be read as labels"
         in (await cli("silences", "add", *usual, "--until", "2h", "--label", "x")).err
     )
+
+
+async def test_the_command_line_counts_in_the_servers_time(api: Api, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, SLIPWAY_URL=api.base, SLIPWAY_TOKEN=await api.token("cli", ONCALL))
+    api.slipway.world.clock.forward(3 * 3600)  # the machine of the command line was set back
+    usual = ("--service", "checkout", "--reason", "new disks")
+    done = await cli("silences", "add", *usual, "--until", "1h", "--json")
+    assert done.code == 0, done.err
+    added = json.loads(done.out)
+    lasts = datetime.fromisoformat(added["until"]) - datetime.fromisoformat(added["since"])
+    assert added["active"]
+    assert timedelta(minutes=59) < lasts <= timedelta(hours=1)

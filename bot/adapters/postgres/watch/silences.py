@@ -77,4 +77,5 @@ def _silence(row: Row) -> Silence:
         by=row["by_name"],
         at=row["at"],
         over_at=row["over_at"],
+        begun=row["begun"],
     )

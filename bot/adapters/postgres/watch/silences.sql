@@ -3,14 +3,14 @@ INSERT INTO silences (guild_id, service, environment, labels, since, until, reas
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id
 
 -- name: standing_silences
-SELECT id, guild_id, service, environment, labels, since, until, reason, by_id, by_name, at, over_at
+SELECT id, guild_id, service, environment, labels, since, until, reason, by_id, by_name, at, over_at, begun
 FROM silences WHERE NOT settled AND over_at IS NULL AND until > $1 ORDER BY id
 
 -- name: end_silence
 UPDATE silences SET over_at = $2 WHERE id = $1 AND over_at IS NULL AND until > $2 RETURNING id
 
 -- name: due_silences
-SELECT id, guild_id, service, environment, labels, since, until, reason, by_id, by_name, at, over_at
+SELECT id, guild_id, service, environment, labels, since, until, reason, by_id, by_name, at, over_at, begun
 FROM silences
 WHERE NOT settled AND (over_at IS NOT NULL OR until <= $1 OR (NOT begun AND since <= $1)) ORDER BY id LIMIT $2
 

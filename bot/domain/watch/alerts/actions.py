@@ -71,7 +71,7 @@ def _silence(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
     until = acted.at + timedelta(seconds=acted.seconds)
     text = phrasebook.silenced_for(duration(round(acted.seconds)), acted.reason)
     entry = Entry(acted.at, "silenced", text, acted.actor.name)
-    return Change(replace(alert, silenced_until=until, silence_id=0), (entry,))
+    return Change(replace(alert, silenced_until=until, silence_id=0, silenced_at=acted.at), (entry,))
 
 
 def _unsilence(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:

@@ -87,7 +87,8 @@ class Alert:
     group: alerts that are not over have different ones. guilds: the servers that show it. opened_at: when
     Slipway heard of it. steps_done and escalates_from: how far the escalation of `severity` came, and since when it
     counts. acknowledged_at: when its owner said last that they have it; taken_at: since when someone has had it
-    without a pause. calm_since: since when no trouble fires. returns: how often it came back before it was resolved.
+    without a pause. calm_since: since when no trouble fires. silenced_at: when a person silenced it, while it is
+    silent. returns: how often it came back before it was resolved.
     left_out_marks: of the troubles that fire too and are not kept, `MARK` characters each. silence_id: the maintenance
     silence that keeps it silent; 0 where a person does. woken: a person ended a silence, so maintenance silences leave
     it alone. wanted: the rollback that is still to be started for it. undone_by: the rollout that takes its suspect
@@ -119,6 +120,7 @@ class Alert:
     wanted: WantedRollback | None = None
     undone_by: int = 0
     taken_at: datetime | None = None
+    silenced_at: datetime | None = None
     version: int = 1
 
     @property

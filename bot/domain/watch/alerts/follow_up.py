@@ -67,15 +67,23 @@ def set_back(alert: Alert, at: datetime) -> Change | None:
     """
     tried = alert.wanted.at - timedelta(seconds=LONGEST_S) if alert.wanted is not None else None
     taken = (alert.acknowledged_at, alert.taken_at, alert.asked_at)
-    since = (alert.escalates_from, *taken, alert.calm_since, tried)
+    by_person = alert.silenced_until is not None and alert.silence_id == 0
+    silenced_at = alert.silenced_at if by_person else None
+    since = (alert.escalates_from, *taken, alert.calm_since, tried, silenced_at)
     if alert.over or all(time is None or time <= at + _SAME_TIME for time in since):
         return None
 
     def known(time: datetime | None) -> datetime | None:
         return min(time, at) if time is not None else None
 
+    silenced_until = alert.silenced_until
+    if silenced_until is not None and silenced_at is not None and silenced_at > at:
+        silenced_until -= silenced_at - at
+
     back = replace(
         alert,
+        silenced_until=silenced_until,
+        silenced_at=known(silenced_at),
         escalates_from=min(alert.escalates_from, at),
         acknowledged_at=known(alert.acknowledged_at),
         taken_at=known(alert.taken_at),

@@ -19,7 +19,7 @@ class Silence:
     """What is silent in a server, from when to when.
 
     service, environment: empty for any. labels: all of them must be those of a finding. by_id, by: who wanted it, at
-    `at`. over_at: when it ended, by a person or by itself.
+    `at`. over_at: when it ended, by a person or by itself. begun: alerts were silenced by it.
     """
 
     id: int
@@ -34,9 +34,12 @@ class Silence:
     by: str
     at: datetime = field(compare=False)
     over_at: datetime | None = None
+    begun: bool = field(default=False, compare=False)
 
     def active(self, at: datetime) -> bool:
-        return self.over_at is None and self.since <= at < self.until
+        """One that has begun goes on when the clock is set back to before its beginning."""
+        began = self.begun or self.since <= max(at, self.at)
+        return self.over_at is None and began and at < self.until
 
     def matches(self, finding: Finding) -> bool:
         """Whether it is about the finding; one of no lane has no service and no environment."""

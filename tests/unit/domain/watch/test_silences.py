@@ -30,7 +30,7 @@ def after(seconds: float) -> datetime:
 
 def silence(silence_id: int = 1, since: float = 0, until: float = 3600, **more: object) -> Silence:
     usual = Silence(
-        silence_id, GUILD, "checkout", "", {}, after(since), after(until), "migration", 7, "Ada", EPOCH
+        silence_id, GUILD, "checkout", "", {}, after(since), after(until), "migration", 7, "Ada", after(-3600)
     )
     return replace(usual, **more)  # type: ignore[arg-type]
 
@@ -90,6 +90,13 @@ def test_a_silence_holds_from_its_beginning_to_its_end(at: float, silent: bool) 
     assert (change.alert.silenced_until is not None) == silent
     assert bool(change.calls) != silent
     assert lines(change) == (["opened", "silenced"] if silent else ["opened", "called"])
+
+
+def test_one_that_has_begun_goes_on_when_the_clock_is_set_back() -> None:
+    for begun in (silence(begun=True), replace(silence(), at=EPOCH)):
+        assert begun.active(after(-600))
+        assert not begun.active(after(3600))
+        assert not replace(begun, over_at=after(5)).active(after(-600))
 
 
 def test_one_that_is_over_or_of_another_server_silences_nothing() -> None:

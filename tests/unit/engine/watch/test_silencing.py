@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import Refused, UserError
+from bot.domain.watch.alerts.alert import AlertAction
 from bot.domain.watch.alerts.silences import Silence
 from bot.engine.watch.alerts.calls import pinged_at_first
 from bot.engine.watch.alerts.silencing import SilenceRequest, Silencing, labels_of
@@ -73,6 +74,40 @@ async def test_a_planned_one_takes_in_what_is_open_and_an_early_end_lets_it_call
     assert await asked.standing(GUILD) == []
     with pytest.raises(UserError, match="There is no silence 1 here"):
         await asked.end(GUILD, ONCALL, planned.id)
+
+
+async def test_a_clock_that_is_set_back_wakes_nothing_and_silences_nothing_for_longer() -> None:
+    world = AlertWorld()
+    asked = silencing(world)
+    await asked.add(ASKED)
+    await world.alerts.hear([errors(), errors(fingerprint="slow", lane=None, labels={"pod": "web-1"})])
+    planned = replace(ASKED, since=EPOCH + HOUR / 6, service="", environment="", labels={"pod": "web-1"})
+    await asked.add(planned)
+    await asked.add(replace(planned, since=EPOCH + HOUR / 2, labels={"pod": "web-2"}))
+    await world.pass_s(600)
+    assert [alert.silence_id for alert in await world.store.alerts.silenced(10)] == [1, 2]
+    calls = len(world.calls())
+    world.clock.forward(-1200)
+    await world.alerts.hear([errors(fingerprint="p99")])
+    world.alerts = world.process()
+    await world.pass_s(61)
+    assert [alert.silence_id for alert in await world.store.alerts.silenced(10)] == [1, 2]
+    assert len(world.calls()) == calls
+    # One that was planned and has not begun waits for its time.
+    assert [each.active(world.clock.now()) for each in await asked.standing(GUILD)] == [True, True, False]
+
+
+async def test_a_person_silences_for_an_hour_also_when_the_clock_is_set_back() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    await world.press(await world.one(), AlertAction.SILENCE)
+    world.clock.forward(-7200)
+    await world.pass_s(0)
+    assert (await world.one()).silenced_until == world.clock.now() + HOUR
+    await world.pass_s(3599)
+    assert world.calls() == []
+    await world.pass_s(1)
+    assert len(world.calls()) == 1
 
 
 async def test_two_processes_begin_and_end_one_once() -> None:
