@@ -132,6 +132,12 @@ def many_alerts_wait() -> str:
     return "There are more than are told one by one. `/alerts` lists them, the worst first."
 
 
+def card_left_out(most: int, within: str) -> str:
+    """What the timeline says of an alert that a storm left out: its card was to call the first people."""
+    came = f"more than {counted(most, 'alert')} came within {name(within)}"
+    return f"They were not called: {came}, so it has no card yet."
+
+
 def lead_wanted(waited: str) -> str:
     return f"No one has acknowledged this for {name(waited)}. Who leads this incident? Say so in the thread."
 

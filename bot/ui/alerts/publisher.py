@@ -10,6 +10,7 @@ import structlog
 
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.watch.alerts.alert import Alert
+from bot.domain.watch.alerts.escalation import Responder
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.alerts.follow_up import called_at
 from bot.engine.watch.alerts.api import AlertView
@@ -86,6 +87,8 @@ class AlertCards:
                 return
             if known is None and not self._room(alert, guild.id):
                 _log.warning("alert_card_left_out", alert=alert.id, guild_id=guild.id)
+                if self._pinged(alert):
+                    await self._alerts.left_out(alert.id, MOST_CARDS, STORM_S)
                 return
             await self._post(channels, view, known.message_id if known is not None else 0, picture)
         except (GoneError, ClosedError, RejectedError) as error:
@@ -143,10 +146,7 @@ class AlertCards:
         picture: Upload | None,
     ) -> discord.Message:
         alert, guild = view.alert, channels.guild
-        config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
-        policy = self._alerts.policy(config.lane if config is not None else None)
-        first = pinged_at_first(alert, policy)
-        reached = await self._alerts.calls.reached(alert, first, guild.id, self._clock.now())
+        reached = await self._alerts.calls.reached(alert, self._pinged(alert), guild.id, self._clock.now())
         roles = await channels.roles(reached.roles)
         pings = [*(f"<@&{role}>" for role in roles), *(f"<@{user}>" for user in reached.users)]
         content = " ".join((*pings, headline(alert)))
@@ -167,6 +167,10 @@ class AlertCards:
             ),
             gone=gone,
         )
+
+    def _pinged(self, alert: Alert) -> tuple[Responder, ...]:
+        """Whom its card calls when it is posted."""
+        return pinged_at_first(alert, self._alerts.policy(alert.lane))
 
     def _embed(self, view: AlertView, guild_id: int, picture: Upload | None) -> discord.Embed:
         alert = view.alert

@@ -137,6 +137,35 @@ async def test_a_storm_fills_no_channel_and_leaves_no_critical_alert_out(desk: D
     assert len(await desk.store.alerts.open()) == 4 * MOST_CARDS
 
 
+async def test_of_what_a_storm_leaves_out_no_one_is_said_to_have_been_called(desk: Desk) -> None:
+    def many(severity: Severity, count: int, value: str = "52%") -> list[Finding]:
+        return [
+            desk.finding(
+                fingerprint=f"{severity}{n}", title=f"{severity} {n}", lane=None, severity=severity, value=value
+            )
+            for n in range(count)
+        ]
+
+    async def timelines() -> list[list[str]]:
+        alerts = await desk.store.alerts.open()
+        entries = [await desk.store.alerts.timeline(alert.id, 9) for alert in alerts]
+        said.update(entry.text for lines in entries for entry in lines if entry.what == "unreached")
+        return [[entry.what for entry in lines] for lines in entries]
+
+    said: set[str] = set()
+    await desk.hear(*many(Severity.HIGH, MOST_CARDS + 2))
+    await desk.hear(*many(Severity.CRITICAL, 1), *many(Severity.MEDIUM, 1))
+    assert len(await desk.shown()) == MOST_CARDS + 1
+    found = await timelines()
+    assert found.count(["opened", "called", "unreached"]) == 2
+    assert found.count(["opened", "called"]) == MOST_CARDS + 1
+    assert found.count(["opened"]) == 1  # a warning calls no one at first
+    assert said == {"They were not called: more than 20 alerts came within 10 min, so it has no card yet."}
+    # Once, however often it is looked at while there is no room.
+    await desk.hear(*many(Severity.HIGH, MOST_CARDS + 2, "60%"))
+    assert await timelines() == found
+
+
 async def test_without_a_channel_for_alerts_it_is_in_deploys(desk: Desk) -> None:
     catalog = desk.stand.engine.catalog
     guilds = {

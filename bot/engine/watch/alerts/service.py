@@ -13,6 +13,7 @@ import structlog
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog
+from bot.domain.formatting import duration
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alerts.actions import AlertActed, act
 from bot.domain.watch.alerts.alert import Alert, AlertAction, Change, Entry
@@ -229,11 +230,21 @@ class Alerts:
 
     async def undelivered(self, alert_id: int, person: str, why: str) -> None:
         """Note once on the timeline that a direct message did not reach someone."""
-        text = phrasebook.not_written_to(person, why)
+        await self._note_unreached(alert_id, phrasebook.not_written_to(person, why))
+
+    async def left_out(self, alert_id: int, most: int, within_s: float) -> None:
+        """Note once on the timeline that a storm left its card out, which was to call the first people.
+
+        most, within_s: new cards that a server has room for.
+        """
+        text = phrasebook.card_left_out(most, duration(round(within_s)))
+        await self._note_unreached(alert_id, text, redraw=False)
+
+    async def _note_unreached(self, alert_id: int, text: str, *, redraw: bool = True) -> None:
         timeline = await self._store.alerts.timeline(alert_id, _TIMELINE)
         if await self._store.alerts.load(alert_id) is None or any(entry.text == text for entry in timeline):
             return
-        await self._changed(alert_id, lambda alert, now: _unreached(alert, now, text))
+        await self._changed(alert_id, lambda alert, now: _unreached(alert, now, text, redraw=redraw))
 
     async def _keep_silences(self, now: datetime) -> None:
         """Silence and wake open alerts as maintenance silences begin and end.
@@ -328,5 +339,7 @@ def _together(first: Change, then: Change) -> Change:
     return Change(then.alert, (*first.entries, *then.entries), (*first.calls, *then.calls))
 
 
-def _unreached(alert: Alert, now: datetime, text: str) -> Change:
-    return Change(replace(alert, version=alert.version + 1), (Entry(now, "unreached", text),))
+def _unreached(alert: Alert, now: datetime, text: str, *, redraw: bool) -> Change:
+    """redraw: its cards are to show it."""
+    version = alert.version + 1 if redraw else alert.version
+    return Change(replace(alert, version=version), (Entry(now, "unreached", text),))
