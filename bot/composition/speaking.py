@@ -71,6 +71,7 @@ class Speaking:
             draw=self.alert_charts,
             directly=self.announcer.directly,
         )
+        self.announcer.card_first = self.alert_cards.first
         self.incident_cards = IncidentCards(
             self.connection.rest,
             incidents,

@@ -39,6 +39,8 @@ from bot.ui.rest import (
 )
 
 Chart = Callable[[RolloutView], Awaitable[bytes | None]]
+# Posts the card of an alert in a server, where it has none.
+CardFirst = Callable[[int, int], Awaitable[None]]
 BarChart = Callable[[tuple[tuple[str, str, int, int, float | None], ...]], Awaitable[bytes | None]]
 
 _log = structlog.get_logger(__name__)
@@ -50,7 +52,7 @@ class DiscordAnnouncer:
 
     rooms: threads of war rooms. directly: direct messages.
     views: rollouts as cards say them in words. measured: the same with what charts show; `views` where there is none.
-    bars: draws the chart of an announcement.
+    bars: draws the chart of an announcement. card_first: set by what draws the cards of alerts.
     """
 
     def __init__(  # noqa: PLR0917
@@ -87,6 +89,7 @@ class DiscordAnnouncer:
         self._bars = bars
         self.directly = DirectMessages(alerts, notes, self._post_in)
         self._alerts = alerts
+        self.card_first: CardFirst | None = None
         self._began = clock.now()
         self._tried: set[str] = set()
         self._closed: dict[int, float] = {}
@@ -166,6 +169,7 @@ class DiscordAnnouncer:
             _log.info("call_outdated", alert=about.id, key=alert.key)
             return
         channels = GuildChannels(self._rest(), guild)
+        await self._after_card(alert)
         post = alert_words(alert, await channels.roles(alert.mention_roles))
         post = replace(post, upload=await self._drawn(alert))
         for name in dict.fromkeys((post.channel, "alerts" if alert.room else "deploys", "deploys")):
@@ -180,7 +184,21 @@ class DiscordAnnouncer:
     async def direct(self, message: Announcement) -> None:
         guild = self._catalog().guilds.get(message.guild_id)
         if guild is not None:
-            await self.directly.send(GuildChannels(self._rest(), guild), message)
+            channels = GuildChannels(self._rest(), guild)
+            await self._after_card(message)
+            await self.directly.send(channels, message)
+
+    async def _after_card(self, call: Announcement) -> None:
+        """People who are called find the card, also when both waited for Discord. Raises `Unreachable`."""
+        if not call.alert_id or self.card_first is None:
+            return
+        try:
+            await self.card_first(call.alert_id, call.guild_id)
+        except Unreachable:
+            raise
+        except Exception:
+            # The call is what matters.
+            _log.exception("card_before_call_failed", alert=call.alert_id)
 
     async def _drawn(self, alert: Announcement) -> Upload | None:
         """Its chart. The message comes without it where it cannot be drawn."""

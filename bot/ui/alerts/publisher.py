@@ -63,6 +63,7 @@ class AlertCards:
         self._posted: dict[int, list[float]] = {}
         self._pictures = AlertPictures(draw)
         self._directly = directly
+        self._turn = asyncio.Lock()
 
     async def once(self) -> bool:
         outdated = await self._store.undrawn(_BATCH)
@@ -78,7 +79,23 @@ class AlertCards:
             await self._store.drawn(alert.id, view.alert.version)
         return len(outdated) == _BATCH
 
+    async def first(self, alert_id: int, guild_id: int) -> None:
+        """Post the card in this server if it has none: before a call about the alert, which leads to it.
+
+        Raises `Unreachable`. A storm may leave it out.
+        """
+        guild = self._catalog().guilds.get(guild_id)
+        if guild is None or any(card.guild_id == guild_id for card in await self._store.cards(alert_id)):
+            return
+        if await self._store.load(alert_id) is not None:
+            await self._draw(await self._alerts.view(alert_id), guild, None)
+
     async def _draw(self, view: AlertView, guild: GuildConfig, picture: Upload | None) -> None:
+        # A call may want it at the same time.
+        async with self._turn:
+            await self._brought_up_to_date(view, guild, picture)
+
+    async def _brought_up_to_date(self, view: AlertView, guild: GuildConfig, picture: Upload | None) -> None:
         alert = view.alert
         channels = GuildChannels(self._rest(), guild)
         known = {card.guild_id: card for card in await self._store.cards(alert.id)}.get(guild.id)

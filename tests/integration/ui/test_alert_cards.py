@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest
 from bot.engine.watch.alerts.service import Alerts
+from bot.ports.notifications import Announcement
 from bot.ui.alerts.publisher import MOST_CARDS, AlertCards
 from bot.ui.message_budget import MessageBudget
 from tests.support.actors import ONCALL
@@ -141,7 +143,11 @@ async def test_of_what_a_storm_leaves_out_no_one_is_said_to_have_been_called(des
     def many(severity: Severity, count: int, value: str = "52%") -> list[Finding]:
         return [
             desk.finding(
-                fingerprint=f"{severity}{n}", title=f"{severity} {n}", lane=None, severity=severity, value=value
+                fingerprint=f"{severity}{n}",
+                title=f"{severity} {n}",
+                lane=None,
+                severity=severity,
+                value=value,
             )
             for n in range(count)
         ]
@@ -164,6 +170,29 @@ async def test_of_what_a_storm_leaves_out_no_one_is_said_to_have_been_called(des
     # Once, however often it is looked at while there is no room.
     await desk.hear(*many(Severity.HIGH, MOST_CARDS + 2, "60%"))
     assert await timelines() == found
+
+
+async def test_a_call_comes_after_the_card_when_both_waited_for_discord(desk: Desk) -> None:
+    await desk.alerts.hear([desk.finding()])
+    (alert,) = await desk.store.alerts.open()
+    call = Announcement(
+        "call-1", alert.guilds[0], "checkout", "No one has acknowledged this.", alert_id=alert.id
+    )
+    announcer = desk.stand.announcer
+    announcer.card_first = desk.cards.first
+    # The loop that draws cards is at it, too.
+    await asyncio.gather(announcer.alert(call), desk.draw(), announcer.alert(replace(call, key="call-2")))
+    card, *calls = sorted(await desk.stand.messages("alerts"), key=lambda message: int(message["id"]))
+    assert card["buttons"]
+    assert len(calls) == 2
+    assert all("No one has acknowledged this." in message["text"] for message in calls)
+
+    async def broken(alert_id: int, guild_id: int) -> None:
+        raise RuntimeError("a mistake")
+
+    announcer.card_first = broken
+    await announcer.alert(replace(call, key="call-3"))
+    assert len(await desk.shown()) == 4
 
 
 async def test_without_a_channel_for_alerts_it_is_in_deploys(desk: Desk) -> None:
