@@ -82,7 +82,7 @@ class Engine:
             changes=changes,
             look_up_s=_LOOK_UP * answer_s,
         )
-        self._queries = Queries(store, lanes)
+        self._queries = Queries(store, lanes, self.kept)
         self._opening = Opening()
         self._locks = Locks(store, lanes)
         self.on_call = OnCall(store.on_call, catalog, clock, members, answer_s=answer_s)

@@ -46,8 +46,8 @@ class TracedRollouts:
     async def next_id(self) -> int:
         return await self._rollouts.next_id()
 
-    async def load(self, rollout_id: int) -> Loaded | None:
-        return await self._rollouts.load(rollout_id)
+    async def load(self, rollout_id: int, known: Loaded | None = None) -> Loaded | None:
+        return await self._rollouts.load(rollout_id, known)
 
     async def answers(self, interactions: Sequence[str]) -> Mapping[str, Answer]:
         return await self._rollouts.answers(interactions)

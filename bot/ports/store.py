@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -79,7 +79,9 @@ class RolloutStore(Protocol):
 
     async def next_id(self) -> int: ...
 
-    async def load(self, rollout_id: int) -> Loaded | None: ...
+    async def load(self, rollout_id: int, known: Loaded | None = None) -> Loaded | None:
+        """The rollout as it is stored. known: what the caller has of it, returned if it is from the newest save."""
+        ...
 
     async def answers(self, interactions: Sequence[str]) -> Mapping[str, Answer]:
         """Answers to these interactions, by id; those that were not recorded are left out."""
@@ -149,13 +151,25 @@ class TimerStore(Protocol):
         ...
 
 
+Known = Callable[[int], Loaded | None]
+
+
+def unknown(rollout_id: int) -> Loaded | None:
+    """Nothing is known of any rollout."""
+    return None
+
+
 class TickStore(Protocol):
     """Ticks of the judge, in batches."""
 
     async def due_ticks(
-        self, now: datetime, limit: int, without: Sequence[int] = ()
+        self, now: datetime, limit: int, without: Sequence[int] = (), known: Known = unknown
     ) -> Sequence[tuple[Loaded, datetime]]:
-        """Rollouts to measure now, each with its planned time; `without`: ids that are being measured already."""
+        """Rollouts to measure now, each with its planned time.
+
+        without: ids that are being measured already. known: what the caller has of a rollout, which is not read again
+        if it is from the newest save.
+        """
         ...
 
     async def save_ticks(self, ticks: Sequence[Judged]) -> set[int]:

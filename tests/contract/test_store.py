@@ -507,6 +507,9 @@ async def test_what_has_traffic_is_judged_at_once_and_then_when_planned(world: W
     ((loaded, planned),) = await world.store.ticks.due_ticks(world.now, 10)
     assert (loaded.rollout.id, planned) == (rollout.id, world.now)
     assert await world.store.ticks.due_ticks(world.now, 10, [rollout.id]) == []
+    assert await world.store.ticks.due_ticks(world.now, 10, (), {rollout.id: loaded}.get) == [
+        (loaded, planned)
+    ]
     assert await world.store.ticks.save_ticks([tick(rollout, world.now)]) == {rollout.id}
     assert await world.store.ticks.due_ticks(world.now, 10) == []
     world.clock.forward(1.0)
@@ -713,6 +716,35 @@ async def lost(world: World) -> tuple[Rollout, Rollout]:
     here = await world.soaking(STAGING)
     assert (here.id, here.version) == (gone.id, gone.version)
     return gone, here
+
+
+async def test_what_is_due_is_read_unless_it_is_known_as_it_was_last_saved(world: World) -> None:
+    await world.adopted()
+    old = await world.loaded(await world.soaking())
+    assert await world.store.ticks.save_ticks([tick(old.rollout, world.now)]) == {old.rollout.id}
+    world.clock.forward(1.0)
+    ((read, _),) = await world.store.ticks.due_ticks(world.now, 10, (), {old.rollout.id: old}.get)
+    assert read == await world.loaded(old.rollout) != old
+    ((taken, _),) = await world.store.ticks.due_ticks(world.now, 10, (), {old.rollout.id: read}.get)
+    assert taken is read
+
+
+async def test_a_rollout_that_is_known_as_it_was_last_saved_is_not_read_again(world: World) -> None:
+    await world.adopted()
+    old = await world.loaded(await world.soaking())
+    assert await world.store.rollouts.load(old.rollout.id, old) is old
+    assert await world.store.ticks.save_ticks([tick(old.rollout, world.now)]) == {old.rollout.id}
+    new = await world.store.rollouts.load(old.rollout.id, old)
+    assert new is not None and new == await world.loaded(old.rollout) != old
+    assert await world.store.rollouts.load(old.rollout.id + 1, old) is None
+
+
+async def test_what_is_known_of_a_lost_rollout_is_not_taken_for_the_one_with_its_number(world: World) -> None:
+    gone, here = await lost(world)
+    known = replace(await world.loaded(here), rollout=replace(gone, stamp=here.stamp))
+    ((loaded, _),) = await world.store.ticks.due_ticks(world.now, 10, (), {here.id: known}.get)
+    assert loaded == await world.store.rollouts.load(here.id, known) == await world.loaded(here)
+    assert loaded.rollout == here
 
 
 async def test_a_number_that_a_lost_rollout_had_is_read_as_the_rollout_that_has_it_now(world: World) -> None:

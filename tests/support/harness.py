@@ -150,7 +150,7 @@ class Slipway:
             changes=changes,
             **more,
         )
-        self.worker = self.make_worker()
+        self.worker = self.make_worker(kept=self.engine.kept)
 
     @asynccontextmanager
     async def running(self, working: bool) -> AsyncIterator[None]:

@@ -161,6 +161,15 @@ SELECT pg_advisory_xact_lock(7512010)
 SELECT id, created_at, phase, version, stamp, schema, charter, state, judge, evidence, next_tick
 FROM rollouts WHERE id = $1
 
+-- name: load_unless
+-- Without what the caller has, if that is from this save.
+SELECT r.id, r.created_at, r.phase, r.version, r.stamp, r.schema, s.same,
+    CASE WHEN NOT s.same THEN r.charter END AS charter, CASE WHEN NOT s.same THEN r.state END AS state,
+    CASE WHEN NOT s.same THEN r.judge END AS judge, CASE WHEN NOT s.same THEN r.evidence END AS evidence
+FROM rollouts r CROSS JOIN LATERAL (
+    SELECT r.version = $2 AND r.stamp = $3 AND r.created_at = $4 AS same
+) s WHERE r.id = $1
+
 -- name: answers
 SELECT id, rollout_id, sentence FROM interactions WHERE id = ANY ($1::text[])
 
@@ -283,9 +292,14 @@ SELECT rollout_id, name, step, due_at FROM timers WHERE due_at <= $1 ORDER BY du
 DELETE FROM timers WHERE rollout_id = $1 AND name = $2 AND step = $3 AND due_at = $4
 
 -- name: due_ticks
--- Without the charter, which never changes and is cached by the caller.
-SELECT id, created_at, phase, version, stamp, schema, state, judge, evidence, next_tick
+-- What is due, and which save of it: the caller has most of them as they were saved.
+SELECT id, created_at, version, stamp, next_tick
 FROM rollouts WHERE next_tick <= $1 AND NOT final AND id <> ALL ($3::bigint[]) ORDER BY next_tick, id LIMIT $2
+
+-- name: ticking
+-- Without the charter, which never changes and is cached by the caller.
+SELECT id, created_at, phase, version, stamp, schema, state, judge, evidence
+FROM rollouts WHERE id = ANY ($1::bigint[]) AND next_tick IS NOT NULL AND NOT final
 
 -- name: charters
 SELECT id, created_at, schema, charter FROM rollouts WHERE id = ANY ($1::bigint[])

@@ -62,10 +62,16 @@ class PostgresRollouts:
         assert row is not None
         return int(row["id"])
 
-    async def load(self, rollout_id: int) -> Loaded | None:
-        row = await self._database.one("load", rollout_id)
+    async def load(self, rollout_id: int, known: Loaded | None = None) -> Loaded | None:
+        if known is None:
+            row = await self._database.one("load", rollout_id)
+        else:
+            of = known.rollout
+            row = await self._database.one("load_unless", rollout_id, of.version, of.stamp, of.created_at)
         if row is None:
             return None
+        if known is not None and row["same"]:
+            return known
         return Loaded(read(row, self._charters), serialization.read_evidence(row["evidence"]))
 
     async def answers(self, interactions: Sequence[str]) -> Mapping[str, Answer]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, cast, get_args, get_type_hints
 
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
+from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 from bot.adapters.typed_json import typed
@@ -190,6 +191,15 @@ def read_desired(text: str) -> Desired:
 
 def point_columns(point: SeriesPoint) -> dict[str, object]:
     """A row of `samples`, without what is the rollout's own."""
+    return {"at": point.at, "weight": point.weight, "counts": _plain_counts(point)}
+
+
+def counts_text(point: SeriesPoint) -> str:
+    """The column `counts` of a row of `samples`."""
+    return to_json(_plain_counts(point)).decode()
+
+
+def _plain_counts(point: SeriesPoint) -> dict[str, object]:
     counts: dict[str, object] = {
         "candidate": dict(point.candidate),
         "stable": dict(point.stable),
@@ -197,7 +207,7 @@ def point_columns(point: SeriesPoint) -> dict[str, object]:
     }
     if point.judged is not None:
         counts["judged"] = _plain_judged(point.judged)
-    return {"at": point.at, "weight": point.weight, "counts": counts}
+    return counts
 
 
 def _plain_judged(judged: JudgedTick) -> dict[str, object]:

@@ -87,7 +87,7 @@ class JudgeLoop:
         now = self._clock.now()
         await self._mind_the_clock(now)
         most = min(_BATCH, _AT_ONCE - len(self._busy))
-        due = await self._store.ticks.due_ticks(now, most, self._busy.keys) if most > 0 else ()
+        due = await self._due(now, most) if most > 0 else ()
         begun = []
         for loaded, planned in due:
             self._meter.tick(max(0.0, (now - planned).total_seconds()))
@@ -101,6 +101,9 @@ class JudgeLoop:
         saved += sum(await asyncio.gather(*(self._save_alone(tick) for tick in ticks if not tick.quiet)))
         # What lost a race is still due, and measured again on the newer state.
         return 0 < len(due) == most or saved < len(ticks)
+
+    async def _due(self, now: datetime, most: int) -> Sequence[tuple[Loaded, datetime]]:
+        return await self._store.ticks.due_ticks(now, most, self._busy.keys, self._stepper.kept.get)
 
     async def stop(self) -> None:
         """Stop measuring. What was measured and not saved is still due."""

@@ -14,6 +14,7 @@ from bot.domain.rollout.model import Lane, Observed, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests import opening
+from bot.engine.stepper import Kept
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 
@@ -26,9 +27,10 @@ _MOST = 50
 class Queries:
     """Answers for one guild: only lanes that it may see."""
 
-    def __init__(self, store: Store, lanes: Lanes) -> None:
+    def __init__(self, store: Store, lanes: Lanes, kept: Kept) -> None:
         self._store = store
         self._lanes = lanes
+        self._kept = kept
 
     async def status(
         self, guild_id: int, service: str | None, environment: str | None, within: api.Within
@@ -74,16 +76,13 @@ class Queries:
 
     async def card(self, rollout_id: int) -> api.RolloutView:
         """What a card says in words, without what its chart shows: one query, two when the rollout is over."""
-        loaded = await self._store.rollouts.load(rollout_id)
-        if loaded is None:
-            raise phrasebook.no_rollout(rollout_id)
-        rollout = loaded.rollout
+        rollout = await self.rollout(rollout_id, None)
         locks = await self._store.lanes.locks(self._lanes.now()) if rollout.phase.final else {}
         return api.RolloutView(rollout, (), (), locks.get(rollout.lane))
 
     async def rollout(self, rollout_id: int, guild_id: int | None) -> Rollout:
         """The rollout alone, in one query. None: for any server."""
-        loaded = await self._store.rollouts.load(rollout_id)
+        loaded = await self._store.rollouts.load(rollout_id, self._kept.get(rollout_id))
         if loaded is None:
             raise phrasebook.no_rollout(rollout_id)
         found = loaded.rollout

@@ -38,9 +38,9 @@ class MemoryRollouts(Part):
         return t.last_rollout
 
     @statement
-    def load(self, t: Tables, now: datetime, rollout_id: int) -> Loaded | None:
+    def load(self, t: Tables, now: datetime, rollout_id: int, known: Loaded | None = None) -> Loaded | None:
         row = t.rollouts.get(rollout_id)
-        return Loaded(row.rollout, row.evidence or begin_evidence()) if row else None
+        return loaded(row, known) if row else None
 
     @statement
     def answers(self, t: Tables, now: datetime, interactions: Sequence[str]) -> Mapping[str, Answer]:
@@ -124,6 +124,17 @@ def _may_move(t: Tables, change: RolloutChange) -> bool:
     if row is None or not same(row.rollout, change.before):
         return False
     return change.claim is None or t.claimed(change.claim.id, change.claim.fence) is not None
+
+
+def loaded(row: RolloutRow, known: Loaded | None) -> Loaded:
+    """What is stored, or what is known of it if that is from the newest save."""
+    if (
+        known is not None
+        and same(row.rollout, known.rollout)
+        and row.rollout.identity == known.rollout.identity
+    ):
+        return known
+    return Loaded(row.rollout, row.evidence or begin_evidence())
 
 
 def same(stored: Rollout, before: Rollout | None) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.judge.evidence.ticks import begin_evidence
 from bot.domain.records import Due, Judged, Loaded
 from bot.domain.rollout.model import Rollout
-from tests.fakes.store.rollouts import same
+from bot.ports.store import Known, unknown
+from tests.fakes.store.rollouts import loaded, same
 from tests.fakes.store.tables import Part, RolloutRow, Tables, statement
 
 
@@ -20,14 +20,20 @@ class MemoryTicks(Part):
 
     @statement
     def due_ticks(
-        self, t: Tables, now: datetime, asked: datetime, limit: int, without: Sequence[int] = ()
+        self,
+        t: Tables,
+        now: datetime,
+        asked: datetime,
+        limit: int,
+        without: Sequence[int] = (),
+        known: Known = unknown,
     ) -> Sequence[tuple[Loaded, datetime]]:
         rows = [t.rollouts[i] for i in t.active.values() if i not in without]
         due = [
             (r.next_tick, r.rollout.id, r) for r in rows if r.next_tick is not None and r.next_tick <= asked
         ]
         due.sort(key=lambda found: found[:2])
-        return [(Loaded(r.rollout, r.evidence or begin_evidence()), at) for at, _, r in due[:limit]]
+        return [(loaded(r, known(rollout_id)), at) for at, rollout_id, r in due[:limit]]
 
     @statement
     def save_ticks(self, t: Tables, now: datetime, ticks: Sequence[Judged]) -> set[int]:
