@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections import deque
 from enum import IntEnum
 
 
@@ -21,6 +20,8 @@ class Priority(IntEnum):
 
 # Discord commonly limits a channel after about five sends or edits in five seconds.
 BURST, WINDOW_S, KEPT_BACK = 5, 5.0, 2
+# Each thread is a channel, and most of them get a few lines in their life.
+_MANY = 200
 
 
 class MessageBudget:
@@ -31,6 +32,7 @@ class MessageBudget:
         self._window_s = window_s
         self._kept_back = kept_back
         self._channels: dict[int, _Channel] = {}
+        self._most = _MANY
 
     async def turn(self, channel_id: int, priority: Priority) -> None:
         """Return when it is this caller's turn in the channel."""
@@ -58,11 +60,11 @@ class MessageBudget:
         taken = len(self._recent(channel)) + len(channel.waiting) if channel is not None else 0
         return max(0, self._burst - self._held_from(int(priority)) - taken)
 
-    def _recent(self, channel: _Channel) -> deque[float]:
+    def _recent(self, channel: _Channel) -> list[float]:
         """When the messages of the present window were sent."""
         now = asyncio.get_running_loop().time()
         while channel.taken and now - channel.taken[0] >= self._window_s:
-            channel.taken.popleft()
+            del channel.taken[0]
         return channel.taken
 
     def _wait_s(self, channel: _Channel, ticket: tuple[int, int]) -> float:
@@ -82,15 +84,15 @@ class MessageBudget:
         return min(1, self._kept_back) if priority == Priority.STATE else 0
 
     def _forget_idle(self) -> None:
-        if len(self._channels) > 2000:
-            idle = [key for key, channel in self._channels.items() if not channel.waiting]
-            for key in idle[:1000]:
-                del self._channels[key]
+        """Once there are many channels, forget those in which nothing waits or was sent in the present window."""
+        if len(self._channels) > self._most:
+            busy = {key: one for key, one in self._channels.items() if one.waiting or self._recent(one)}
+            self._channels, self._most = busy, max(_MANY, 2 * len(busy))
 
 
 class _Channel:
     def __init__(self) -> None:
-        self.taken: deque[float] = deque()
+        self.taken: list[float] = []  # at most `burst`
         self.waiting: list[tuple[int, int]] = []
         self.count = itertools.count()
         self.changed = asyncio.Event()

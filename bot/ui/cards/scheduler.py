@@ -16,6 +16,7 @@ from bot.domain.records import Active
 from bot.domain.rollout import machine
 from bot.domain.rollout.model import Rollout
 from bot.engine.api import RolloutView
+from bot.engine.stepper import judged
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import CardRef, CardStore, NoteStore
@@ -185,8 +186,10 @@ class CardScheduler:
             _log.error("card_rejected", rollout=rollout.id, error=str(error))
         entry.shape, entry.shown = self._shape(seen), (rollout.version, rollout.stamp)
         if self._publisher.chart_due(entry, seen):
-            now = asyncio.get_running_loop().time()
-            self._later(rollout.id, entry, max(0.1, entry.chart_at + CHART_EVERY_S - now))
+            # In a crowded channel, `refresh` takes in turn the cards of what is measured.
+            if self._has_room(entry) or not judged(rollout):
+                now = asyncio.get_running_loop().time()
+                self._later(rollout.id, entry, max(0.1, entry.chart_at + CHART_EVERY_S - now))
         elif rollout.phase.final and entry.later is None:
             self._entries.pop(rollout.id, None)
 
@@ -215,21 +218,14 @@ class CardScheduler:
 
     async def _catch_up(self, rollout_id: int, entry: CardState) -> None:
         """Show new numbers, with a new chart when it is time for one. Most numbers need one look at the rollout."""
-        channel_id, picture = entry.channel_id, None
-        if channel_id is None or self._publisher.chart_time(entry):
-            found = await self._seen(rollout_id, entry)
-            if found is None:
-                return
-            seen, guild = found
-            try:
-                channel_id = await self._channel(GuildChannels(self._rest(), guild), rollout_id, entry)
-            except (ClosedError, GoneError) as error:
-                entry.later = None
-                await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
-                return
-            picture = await self._publisher.picture(entry, seen)
+        channel_id = entry.channel_id or await self._found(rollout_id, entry)
+        if channel_id is None:
+            return
         # Wait outside the lock: a rollback must not queue behind a chart of its own rollout.
-        await self._budget.turn(channel_id, Priority.CHART if picture is not None else Priority.NUMBERS)
+        charted = self._publisher.chart_time(entry)
+        await self._budget.turn(channel_id, Priority.CHART if charted else Priority.NUMBERS)
+        # Drawn after the wait: it shows what is measured now, and no picture is kept meanwhile.
+        picture = await self._picture(rollout_id, entry) if charted else None
         async with entry.lock:
             entry.later = None
             found = await self._seen(rollout_id, entry)
@@ -237,6 +233,27 @@ class CardScheduler:
                 seen, guild = found
                 picture = await self._publisher.still(picture, entry, seen)
                 await self._show(GuildChannels(self._rest(), guild), entry, seen, picture)
+
+    async def _found(self, rollout_id: int, entry: CardState) -> int | None:
+        """The channel of a card that this process has not seen yet; None where it cannot be shown."""
+        found = await self._seen(rollout_id, entry)
+        if found is None:
+            return None
+        seen, guild = found
+        try:
+            return await self._channel(GuildChannels(self._rest(), guild), rollout_id, entry)
+        except (ClosedError, GoneError) as error:
+            entry.later = None
+            await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
+            return None
+
+    async def _picture(self, rollout_id: int, entry: CardState) -> Picture | None:
+        """A new chart, unless others were drawn during the wait."""
+        found = await self._seen(rollout_id, entry) if self._publisher.chart_time(entry) else None
+        return await self._publisher.picture(entry, found[0]) if found is not None else None
+
+    def _has_room(self, entry: CardState) -> bool:
+        return entry.channel_id is None or self._budget.room(entry.channel_id, Priority.CHART) > 0
 
     async def _view(self, rollout_id: int, entry: CardState) -> RolloutView:
         seen = await self._views(rollout_id)

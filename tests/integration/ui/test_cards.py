@@ -381,6 +381,32 @@ async def test_a_chart_that_was_slow_does_not_replace_the_last_one(tmp_path: Pat
             assert (await stand.card())["attachments"] == before["attachments"]
 
 
+async def test_no_chart_is_drawn_before_its_channel_has_room(tmp_path: Path) -> None:
+    drawn: list[int] = []
+
+    async def chart(seen: RolloutView) -> bytes:
+        drawn.append(len(seen.series))
+        return bytes.fromhex("89504e470d0a1a0a") + b"\0" * 64
+
+    # One message in two seconds is for numbers and charts, and the new card takes it.
+    budget = MessageBudget(burst=3, window_s=2.0, kept_back=2)
+    async with standing(tmp_path, chart=chart, budget=budget) as stand:
+        rollout = await rollouts.soaking(stand.engine)
+        rollouts.measured(stand.engine, rollout.id)
+        await stand.announcer.draw_card(rollout.id)
+        rollouts.measured(stand.engine, rollout.id)
+        await stand.announcer.refresh(measuring(stand))
+        await asyncio.sleep(0.3)
+        assert drawn == []
+
+        async def pictured() -> bool:
+            await stand.announcer.refresh(measuring(stand))
+            return await _pictured(stand)
+
+        await stand.until(pictured)
+        assert drawn == [3], "it shows what was measured by the time there was room"
+
+
 async def _pictured(stand: Stand) -> bool:
     return bool((await stand.card())["attachments"])
 

@@ -54,6 +54,25 @@ async def test_channels_do_not_wait_for_each_other_and_a_waiter_that_leaves_bloc
         await budget.turn(1, Priority.CHART)
 
 
+async def test_what_was_sent_counts_however_many_channels_there_are() -> None:
+    """Each rollout has a thread, which is a channel: those that are forgotten have nothing to count."""
+    budget = MessageBudget(burst=1, window_s=10.0, kept_back=0)
+    await budget.turn(0, Priority.LOG)
+    waiting = asyncio.create_task(budget.turn(0, Priority.LOG))
+    for channel in range(1, 5000):
+        await budget.turn(channel, Priority.LOG)
+    assert [budget.room(channel, Priority.LOG) for channel in (0, 1, 2500, 4999)] == [0, 0, 0, 0]
+    await asyncio.sleep(9.0)
+    for channel in range(5000, 9000):
+        await budget.turn(channel, Priority.LOG)
+    assert not waiting.done()
+    assert budget.room(1, Priority.LOG) == budget.room(8999, Priority.LOG) == 0
+    await asyncio.sleep(1.0)
+    async with asyncio.timeout(0.1):
+        await budget.turn(1, Priority.LOG)
+        await waiting
+
+
 async def test_changes_of_state_leave_a_turn_for_a_stop_or_a_rollback() -> None:
     budget = MessageBudget(burst=3, window_s=30.0, kept_back=2)
     for _ in range(2):
