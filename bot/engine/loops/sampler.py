@@ -6,7 +6,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import structlog
@@ -14,10 +13,11 @@ import structlog
 from bot.domain.config import LaneConfig
 from bot.domain.judge.evidence.counters import CounterReading, Sample
 from bot.domain.judge.evidence.ticks import EvidenceState, Signal, Tick, difference
-from bot.domain.judge.judge import JudgePolicy, PolicyError
+from bot.domain.judge.judge import PolicyError
 from bot.domain.records import SeriesPoint
 from bot.domain.rollout.model import Identity, Lane, Observed, Rollout, RunState
 from bot.engine.lanes import Lanes
+from bot.engine.loops.latencies import Latencies, latencies, latency, latency_quantile
 from bot.ports.data_plane.metrics import MetricSource
 from bot.ports.errors import Unreachable
 
@@ -48,7 +48,7 @@ class Sampler:
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
         # For the quantiles on the chart only; after a restart its first point has none.
-        self._before: OrderedDict[Identity, tuple[Sample, Sample | None]] = OrderedDict()
+        self._before: OrderedDict[Identity, tuple[Latencies | None, Latencies | None]] = OrderedDict()
 
     async def look(self, rollout: Rollout, evidence: EvidenceState, at: float) -> Measurement:
         """Measure at `at` (unix time). Never raises `Unreachable`: what cannot be read is an error of the tick."""
@@ -56,7 +56,7 @@ class Sampler:
         digests = [rollout.candidate.digest, *([rollout.stable.digest] if rollout.stable else [])]
         try:
             sources, missing = self._sources(rollout)
-            sampled = await asyncio.gather(*(self._sample(s, rollout.lane, digests, at) for s in sources))
+            sampled = await self._sampled(sources, rollout.lane, digests, at)
             observed, problem = await observing
         finally:
             observing.cancel()
@@ -77,7 +77,7 @@ class Sampler:
     async def stable(self, config: LaneConfig, digest: str, at: float) -> Sample:
         """What the present catalog's sources count for one release at `at` (unix time). Raises `Unreachable`."""
         sources = self._lanes.sources_at(config)
-        sampled = await asyncio.gather(*(self._sample(s, config.lane, [digest], at) for s in sources))
+        sampled = await self._sampled(sources, config.lane, [digest], at)
         missing = "the lane has no metric source"
         return _together(sources, sampled, [digest], at, judged=True, missing=missing)[0]
 
@@ -87,6 +87,13 @@ class Sampler:
             return self._lanes.sources_of(rollout), "the lane has no metric source"
         except Unreachable as error:
             return (), str(error)
+
+    async def _sampled(
+        self, sources: Sequence[MetricSource], lane: Lane, digests: Sequence[str], at: float
+    ) -> Sequence[Sequence[Sample]]:
+        if len(sources) == 1:  # most lanes have one, which needs no task of its own
+            return [await self._sample(sources[0], lane, digests, at)]
+        return await asyncio.gather(*(self._sample(source, lane, digests, at) for source in sources))
 
     async def _sample(
         self, source: MetricSource, lane: Lane, digests: Sequence[str], at: float
@@ -113,11 +120,12 @@ class Sampler:
 
     def _point(self, rollout: Rollout, tick: Tick, candidate: Sample, stable: Sample | None) -> SeriesPoint:
         before, stable_before = self._before.get(rollout.identity, (None, None))
-        self._before[rollout.identity] = (candidate, stable)
-        self._before.move_to_end(rollout.identity)
-        if len(self._before) > _REMEMBERED:
-            self._before.popitem(last=False)
         quantile = latency_quantile(rollout.policy.judge)
+        if quantile is not None:
+            self._before[rollout.identity] = (latencies(candidate), latencies(stable))
+            self._before.move_to_end(rollout.identity)
+            if len(self._before) > _REMEMBERED:
+                self._before.popitem(last=False)
         return SeriesPoint(
             at=rollout.created_at.fromtimestamp(tick.at, rollout.created_at.tzinfo),
             weight=rollout.observed_weight,
@@ -154,35 +162,6 @@ def _was_started(rollout: Rollout) -> bool:
     exclusive service not by its checks either."""
     started = any(step.starts_candidate for step in rollout.plan.steps[: rollout.step])
     return rollout.had_traffic or (started and not rollout.policy.exclusive)
-
-
-def latency_quantile(policy: JudgePolicy) -> float | None:
-    """The quantile of the first latency objective: 0.99 for "at most 1% slower than"."""
-    return next((1 - objective.limit for objective in policy.objectives if objective.kind == "latency"), None)
-
-
-def latency(before: Sample | None, now: Sample | None, quantile: float | None) -> float | None:
-    """A quantile of the requests between two samples, in seconds: the upper bound of its bucket."""
-    if now is None or quantile is None or now.error:
-        return None
-    kept = [reading for reading in now.readings if not reading.delta]
-    if kept and (before is None or before.release != now.release):
-        return None
-    was = _histogram([r for r in before.readings if not r.delta]) if before and kept else {}
-    is_now = _histogram(now.readings)
-    gained = [(bound, count - was.get(bound, 0)) for bound, count in sorted(is_now.items())]
-    if not gained or gained[-1][1] <= 0 or any(b[1] < a[1] for a, b in pairwise(gained)) or gained[0][1] < 0:
-        return None
-    wanted = quantile * gained[-1][1]
-    return next((bound for bound, count in gained if count >= wanted and bound != float("inf")), None)
-
-
-def _histogram(readings: Sequence[CounterReading]) -> dict[float, int]:
-    total: dict[float, int] = {}
-    for reading in readings:
-        for bound, count in reading.latencies:
-            total[bound] = total.get(bound, 0) + count
-    return total
 
 
 def _together(

@@ -11,10 +11,9 @@ from bot.domain.judge import judge
 from bot.domain.judge.evidence.counters import CounterReading, Sample, Signal
 from bot.domain.judge.evidence.ticks import Tick, begin_evidence
 from bot.domain.rollout.model import Desired, Lane
-from bot.engine.loops.sampler import latency, latency_quantile
 from tests.fakes.outside import FakeMetrics
 from tests.fakes.target import FakeTarget
-from tests.support.catalogs import PRODUCTION, V140, V150, policy
+from tests.support.catalogs import PRODUCTION, V140, V150
 from tests.support.sampling import NOW, rollout, sampler, serving
 
 
@@ -121,43 +120,6 @@ async def test_an_alert_from_before_the_rollout_is_none_of_the_candidates() -> N
     signals = (await looker.look(rollout(), begin_evidence(), began + 60)).tick.signals
     assert signals["alert:P1"] == Signal(False, "CheckoutBurns fires since before this rollout")
     assert signals["alert:P2"].bad is True
-
-
-def histogram(*counts: int, release: str = "d") -> Sample:
-    bounds = (0.1, 0.5, 1.0, float("inf"))
-    return Sample(
-        0.0, release, (CounterReading("i", counts[-1], 0, tuple(zip(bounds, counts, strict=True))),)
-    )
-
-
-def test_the_quantile_of_a_tick_is_read_from_what_was_gained() -> None:
-    before, now = histogram(1000, 1000, 1000, 1000), histogram(1050, 1098, 1100, 1100)
-    assert latency(before, now, 0.5) == 0.1
-    assert latency(before, now, 0.99) == 1.0
-    assert latency_quantile(policy().judge) == 0.99
-
-
-def test_there_is_no_quantile_without_requests_after_a_reset_or_beyond_the_last_bound() -> None:
-    before = histogram(10, 10, 10, 10)
-    assert latency(before, before, 0.99) is None
-    assert latency(before, histogram(1, 2, 3, 3), 0.99) is None
-    assert latency(before, histogram(10, 10, 10, 20), 0.99) is None
-    assert latency(None, before, 0.99) is None
-    assert latency(before, histogram(20, 20, 20, 20, release="e"), 0.99) is None
-
-
-def test_a_quantile_is_read_from_a_histogram_of_one_time() -> None:
-    """The buckets of a router are exact at the limit of 2 s, and a second behind elsewhere."""
-
-    def sample(total: int, counted: int) -> Sample:
-        buckets = ((0.01, counted), (2.0, total), (10.0, total))
-        consistent = ((0.01, counted), (10.0, counted))
-        reading = CounterReading("router", total, 0, buckets, histogram=consistent)
-        return Sample(0.0, "d", (reading,))
-
-    assert latency(sample(100, 90), sample(200, 150), 0.99) == 0.01
-    assert latency(sample(100, 90), sample(200, 90), 0.99) is None  # nothing new in it yet
-    assert latency_quantile(judge.JudgePolicy()) is None
 
 
 async def test_what_is_still_coming_up_does_not_fail_its_health_check() -> None:
