@@ -243,4 +243,4 @@ def sums(window: Window, width: int) -> tuple[int, ...]:
     """The `width` sums over the whole window; zeros when it is empty."""
     if not window:
         return (0,) * width
-    return tuple(int(sum(column)) for column in list(zip(*window, strict=True))[1:])
+    return tuple([int(sum(column)) for column in list(zip(*window, strict=True))[1:]])

@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 PRECEDENCE = (Outcome.FAIL, Outcome.ERROR, Outcome.INSUFFICIENT, Outcome.PASS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Result for one objective or rule.
 
@@ -63,7 +63,7 @@ class Reason:
     warning: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """State of the tests in figures.
 
@@ -80,7 +80,7 @@ class Evidence:
     ticks: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The judge's result. hold: a person must decide, because stable breaks the same limit as the candidate."""
 

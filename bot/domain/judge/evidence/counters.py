@@ -7,6 +7,7 @@ from math import isinf
 from typing import Any
 
 from bot.domain.formatting import duration
+from bot.domain.judge.evidence.histogram import read
 from bot.domain.judge.policy import PolicyError, Series
 
 
@@ -136,8 +137,14 @@ class Baseline:
         return cls(stored[0], stored[1], series, stored[2], *stored[4:6], *map(tuple, stored[6:7]))
 
 
-def baseline(reading: CounterReading, series: tuple[Series, ...], buckets: dict[str, float]) -> Baseline:
-    """The reading reduced to what the policy's series need; notes latency bounds in `buckets`.
+def baseline(
+    reading: CounterReading,
+    series: tuple[Series, ...],
+    buckets: dict[str, float],
+    bounds: tuple[float, ...] = (),
+) -> Baseline:
+    """The reading reduced to what the policy's series need, and its histogram at `bounds`; notes latency bounds in
+    `buckets`.
 
     Raises InconsistentError, or BucketError when a limit lies above the last finite bound.
     """
@@ -157,7 +164,10 @@ def baseline(reading: CounterReading, series: tuple[Series, ...], buckets: dict[
             if not 0 <= bad <= total:
                 raise InconsistentError(f"{one.source}: {bad} bad of {total}, which is impossible")
             found.append((total - bad, bad, False))
-    return Baseline(reading.instance, reading.total, tuple(found), reading.overdue, epoch=reading.epoch)
+    latency = read(reading.latencies, bounds)
+    return Baseline(
+        reading.instance, reading.total, tuple(found), reading.overdue, epoch=reading.epoch, latency=latency
+    )
 
 
 def _latency(reading: CounterReading, series: Series) -> tuple[int, int, float | None]:

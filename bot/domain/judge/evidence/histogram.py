@@ -44,6 +44,10 @@ class Histogram:
         """The requests of both, at the bounds that both have."""
         if not (self.total and other.total):
             return self if self.total else other
+        if self.bounds == other.bounds:
+            return Histogram(
+                self.bounds, tuple(map(add, self.counts, other.counts)), self.total + other.total
+            )
         bounds = common(self.bounds, other.bounds)
         counts = tuple(map(add, self.at(bounds).counts, other.at(bounds).counts))
         return Histogram(bounds, counts, self.total + other.total)
@@ -78,7 +82,7 @@ class Quantile:
 
 def common(*ladders: tuple[float, ...]) -> tuple[float, ...]:
     """The bounds that all of them have, rising."""
-    if len(set(ladders)) <= 1:
+    if not ladders or ladders.count(ladders[0]) == len(ladders):
         return ladders[0] if ladders else ()
     return tuple(sorted(set.intersection(*map(set, ladders))))
 
@@ -95,17 +99,21 @@ def thinned(bounds: tuple[float, ...]) -> tuple[float, ...]:
 
 def bounds_of(readings: Iterable[Buckets]) -> tuple[float, ...]:
     """The bounds at which several instances can be added up: those that all of them have, thinned."""
-    found = [tuple(bound for bound, _ in buckets if isfinite(bound)) for buckets in readings if buckets]
-    return thinned(common(*found))
+    return _shared(tuple([tuple([bound for bound, _ in buckets]) for buckets in readings if buckets]))
+
+
+@lru_cache(maxsize=256)
+def _shared(ladders: tuple[tuple[float, ...], ...]) -> tuple[float, ...]:
+    """The finite bounds that all of these have, thinned."""
+    return thinned(common(*(tuple(filter(isfinite, ladder)) for ladder in ladders)))
 
 
 def read(buckets: Buckets, bounds: tuple[float, ...]) -> tuple[int, ...]:
     """Cumulative counts at these bounds, and of all that the buckets have; empty when they are not cumulative."""
     counts = [count for _, count in buckets]
-    if not bounds or not counts or counts[0] < 0 or any(above < below for below, above in pairwise(counts)):
+    if not bounds or not counts or counts[0] < 0 or counts != sorted(counts):
         return ()
-    known = dict(buckets)
-    return (*(known[bound] for bound in bounds), counts[-1])
+    return (*map(dict(buckets).__getitem__, bounds), counts[-1])
 
 
 def gained_histogram(
@@ -120,5 +128,8 @@ def gained_histogram(
     steps = list(map(sub, now, before)) if before else list(now)
     if min(steps) < 0:
         return None
-    *counts, total = steps
-    return Histogram(bounds, tuple(min(count, total) for count in accumulate(counts, max)), total)
+    total = steps.pop()
+    counts = tuple(accumulate(steps, max))
+    if counts and counts[-1] > total:
+        counts = tuple(min(count, total) for count in counts)
+    return Histogram(bounds, counts, total)

@@ -17,7 +17,7 @@ from bot.domain.judge.evidence.counters import (
     gained,
     gained_by,
 )
-from bot.domain.judge.evidence.histogram import NOTHING, Histogram, bounds_of, gained_histogram, read
+from bot.domain.judge.evidence.histogram import NOTHING, Histogram, bounds_of, gained_histogram
 from bot.domain.judge.policy import JudgePolicy
 
 # Instances that went away are remembered, so that one that comes back is not counted twice; this many at most.
@@ -124,8 +124,7 @@ class Look:
             Baseline(reading.instance, epoch=reading.epoch) if reading.delta else seen.get(reading.instance)
         )
         try:
-            now = baseline(reading, self.policy.series, self.buckets)
-            now = replace(now, latency=read(reading.latencies, self.bounds))
+            now = baseline(reading, self.policy.series, self.buckets, self.bounds)
             if before is None and self.known is None:
                 seen[reading.instance] = now
                 self._tell_apart(reading, ())

@@ -38,9 +38,16 @@ def log_mixture(
 
     Positive shifts speak against every rate up to the limit, negative ones against every rate down to it.
     """
-    logs = [(bad * shift - total * log1p((exp(shift) - 1) * limit)) / phi for shift in shifts]
+    costs = _costs(limit, tuple(shifts))
+    logs = [(bad * shift - total * cost) / phi for shift, cost in zip(shifts, costs, strict=True)]
     top = max(logs)
-    return top + log(sum(exp(x - top) for x in logs)) - log(len(logs))
+    return top + log(sum([exp(x - top) for x in logs])) - log(len(logs))
+
+
+@lru_cache(maxsize=4096)
+def _costs(limit: float, shifts: tuple[float, ...]) -> tuple[float, ...]:
+    """What one request costs each alternative, in logs: the same for every card, since limits are of the grid."""
+    return tuple([log1p((exp(shift) - 1) * limit) for shift in shifts])
 
 
 def bounds(bad: int, total: int, alpha: float = 0.01, phi: float = 1.0) -> Bounds:

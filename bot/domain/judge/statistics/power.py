@@ -95,9 +95,17 @@ def _growth(rate: float, limit: float, requests: float, more: float) -> tuple[fl
         slope = more / (1 + more * bad)
         return log1p(more * bad) - cost - slope**2 * bad / 2, slope**2 * bad
     mean = square = 0.0
-    for k in range(int(bad + 8 * sqrt(bad) + 12)):
-        chance = exp(k * log(bad) - bad - lgamma(k + 1)) if bad else float(not k)
+    for k, chance in enumerate(_chances(bad)):
         factor = log1p(more * k) - cost
         mean += chance * factor
         square += chance * factor**2
     return mean, max(0.0, square - mean**2)
+
+
+@lru_cache(maxsize=256)
+def _chances(bad: float) -> tuple[float, ...]:
+    """The chance of each number of bad requests in a block, where `bad` are expected: the same for all bets."""
+    numbers = range(int(bad + 8 * sqrt(bad) + 12))
+    if not bad:
+        return tuple([float(not k) for k in numbers])
+    return tuple([exp(k * log(bad) - bad - lgamma(k + 1)) for k in numbers])

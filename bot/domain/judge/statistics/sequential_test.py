@@ -70,16 +70,19 @@ def log_waiting(tick: int, planned: int) -> float:
 @lru_cache(maxsize=4096)
 def costs(limit: float) -> tuple[float, ...]:
     """Cost of one request for each alternative, in logs, at `limit`."""
-    return tuple(log1p(more * limit) for more in MORE)
+    return tuple([log1p(more * limit) for more in MORE])
 
 
 def step(log_a: tuple[float, ...], log_weight: float, log_factors: Iterable[float]) -> tuple[float, ...]:
     """One block of `A_j <- (A_j + w) * factor_j`."""
-    grown = []
-    for a, factor in zip(log_a, log_factors, strict=True):
-        both = a + log1p(exp(log_weight - a)) if a > log_weight else log_weight + log1p(exp(a - log_weight))
-        grown.append(both + factor)
-    return tuple(grown)
+    # Lists within tuples: this runs sixty times in a tick, and a generator takes a third longer.
+    return tuple(
+        [
+            (a + log1p(exp(log_weight - a)) if a > log_weight else log_weight + log1p(exp(a - log_weight)))
+            + factor
+            for a, factor in zip(log_a, log_factors, strict=True)
+        ]
+    )
 
 
 def bets(bad: int, expected: float) -> tuple[float, ...]:
@@ -95,7 +98,7 @@ def likelihoods(bad: int, total: int, cost: tuple[float, ...], *, phi: float) ->
     For up to phi dependent requests, Hölder bounds the mean of the product of the ratios' phi-th roots by 1.
     """
     k, n = bad / phi, total / phi
-    return tuple(k * odds - n * each for odds, each in zip(LOG_ODDS, cost, strict=True))
+    return tuple([k * odds - n * each for odds, each in zip(LOG_ODDS, cost, strict=True)])
 
 
 def log_evidence(log_a: tuple[float, ...], log_rest: float) -> float:
