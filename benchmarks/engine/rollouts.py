@@ -19,6 +19,7 @@ import psutil
 from benchmarks.engine.discord_rest import servers
 from benchmarks.report import Row, show
 from bot.adapters.metrics.probe import BOUNDS
+from bot.cli.service import event_loop
 from bot.composition.wiring import collect_seldom
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge.evidence.ticks import Sample
@@ -170,8 +171,9 @@ def run(quick: bool = False) -> list[Row]:
     counts = (200,) if quick else (250, 1000)
     found = {}
     for count in counts:
-        with fresh() as (server, dsn):
-            found[count] = asyncio.run(measure(dsn, server, count))
+        # On the program's event loop.
+        with fresh() as (server, dsn), asyncio.Runner(loop_factory=event_loop()) as runner:
+            found[count] = runner.run(measure(dsn, server, count))
     rows = rows_of(counts[-1], found[counts[-1]])
     if len(counts) > 1:
         few, many = counts[0], counts[-1]

@@ -47,12 +47,12 @@ def run(role: Literal["all", "gateway", "worker", "location"]) -> None:
 
     result: Any = wiring.run(given, role=role, redact=redact)
     if inspect.isawaitable(result):
-        with asyncio.Runner(loop_factory=_event_loop()) as runner:
+        with asyncio.Runner(loop_factory=event_loop()) as runner:
             result = runner.run(_awaited(result))
     sys.exit(result if isinstance(result, int) else 0)
 
 
-def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's where it is installed: a press costs about a tenth less. None: asyncio's own."""
     try:
         import uvloop
