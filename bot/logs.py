@@ -43,7 +43,7 @@ def configure(
     """
     sink = stream or sys.stderr
     shared: list[Processor] = [
-        _add_context,
+        add_context,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -110,7 +110,8 @@ def fields() -> Mapping[str, object]:
     return _fields.get()
 
 
-def _add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """A processor of structlog: adds the trace id and the fields of `concerning` to a line."""
     for name, value in _fields.get().items():
         event.setdefault(name, value)
     current = _trace.get()

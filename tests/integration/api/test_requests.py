@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from bot.domain.rollout.model import Action, Phase
 from bot.domain.tokens import TokenScope
+from bot.logs import add_context
 from bot.ports.errors import Unreachable
 from bot.ui.cards.card import draw
 from tests.fakes.outside import FakeReleases
@@ -362,7 +362,7 @@ async def test_an_engine_that_does_not_answer_is_503_and_an_unexpected_error_sho
         assert (refused.status, refused.body["rule"]) == (503, "unreachable")
         assert int(refused.headers["Retry-After"]) > 0
         monkeypatch.setattr(api.slipway.engine, "status", broken)
-        with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        with capture_logs(processors=[add_context]) as logs:
             failed = await api("dev", "GET", "/lanes")
         assert (failed.status, failed.body["rule"]) == (500, "internal")
         (line,) = logs

@@ -215,6 +215,7 @@ def reaction(desk: Desk, thread: int, message: int, emoji: str = "📌") -> Any:
         guild_id=desk.guild,
         channel_id=thread,
         message_id=message,
+        user_id=1,
         member=None,
     )
 

@@ -77,7 +77,7 @@ async def test_effects_without_an_answer_have_spans_and_messages_have_none() -> 
 
 def test_lines_about_a_rollout_have_its_trace_server_and_number() -> None:
     rollout = Story().rollout
-    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as entries:
+    with capture_logs(processors=[logs.add_context]) as entries:
         with traced(rollout):
             assert logs.trace_id() == trace_id_of(rollout.identity)
             structlog.get_logger().info("inside")
