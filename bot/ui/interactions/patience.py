@@ -43,7 +43,11 @@ async def in_time(
             raise
         return None
     else:
-        return None if late else result
+        if late:
+            # The work did not let itself be stopped.
+            task.uncancel()
+            return None
+        return result
     finally:
         for timer in timers:
             timer.cancel()

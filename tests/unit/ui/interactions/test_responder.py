@@ -187,6 +187,8 @@ async def test_a_person_is_told_in_time_even_if_the_work_does_not_stop(
     assert interaction.response.said == said_before
     assert "Not confirmed" in said_before[0]
     assert seen == [("x", "too_slow")]
+    task = asyncio.current_task()
+    assert task is not None and not task.cancelling()
 
 
 async def test_a_cancelled_answer_is_not_one_that_took_too_long(
