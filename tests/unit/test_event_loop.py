@@ -15,9 +15,9 @@ def test_the_loop_is_uvloops_where_that_is_installed(monkeypatch: pytest.MonkeyP
     fast = ModuleType("uvloop")
     fast.new_event_loop = asyncio.new_event_loop  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "uvloop", fast)
-    assert service._event_loop() is asyncio.new_event_loop
+    assert service.event_loop() is asyncio.new_event_loop
 
 
 def test_without_it_the_loop_is_asyncios_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    assert service._event_loop() is None
+    assert service.event_loop() is None

@@ -13,7 +13,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from bot.adapters.postgres.connection.queries import SQL
@@ -27,7 +26,7 @@ from bot.domain.rollout.steps import Gate, Shift, Soak
 from bot.domain.traces.ids import trace_id_of
 from bot.engine.api import RollbackRequest
 from bot.engine.stepper import Stepper
-from bot.logs import trace_id
+from bot.logs import fields, trace_id
 from bot.ports.errors import Unreachable
 from tests.fakes.target import FakeTarget
 from tests.support.actors import DEV, ONCALL
@@ -472,7 +471,7 @@ async def test_all_that_is_logged_of_a_rollout_has_its_trace_id_and_of_one_effec
     seen: dict[str, set[tuple[str | None, object, object]]] = defaultdict(set)
 
     async def probe(when: str, what: str) -> None:
-        known = structlog.contextvars.get_contextvars()
+        known = fields()
         seen[what].add((trace_id(), known["span_id"], known["guild_id"]))
 
     async with world.open(probe=probe) as slipway:
