@@ -27,12 +27,15 @@ ENVIRONMENT = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{OTLP_PORT}"}
 
 async def test_sigterm_in_a_soak_stops_cleanly_and_the_next_bot_goes_on(stack: Stack) -> None:
     since = await stack.cursor("checkout", "endurance")
-    id_ = await stack.deploy("checkout", "1.6.0", "endurance")
-    await stack.phase(id_, "soaking")
-    assert await stack.demo.end_bot(signal.SIGTERM) == 0
-    assert (await stack.rollout(id_))["phase"] == "soaking"
-    await stack.demo.start_bot()
-    await stack.phase(id_, "succeeded")
+    async with collector(OTLP_PORT) as traces:
+        id_ = await stack.deploy("checkout", "1.6.0", "endurance")
+        await stack.phase(id_, "soaking")
+        await part_of_trace(stack, traces, "shift 40%")
+        assert await stack.demo.end_bot(signal.SIGTERM) == 0
+        assert (await stack.rollout(id_))["phase"] == "soaking"
+        await stack.demo.start_bot()
+        row = await stack.phase(id_, "succeeded")
+        await one_trace(stack, row, traces)
     await stack.served_by("checkout", "endurance", "1.6.0")
     assert await stack.foreign_errors("checkout", "endurance", since) == []
 
@@ -40,15 +43,13 @@ async def test_sigterm_in_a_soak_stops_cleanly_and_the_next_bot_goes_on(stack: S
 async def test_killed_at_random_times_in_a_soak_the_rollout_ends_as_if_nothing_had_been(stack: Stack) -> None:
     rng = random.Random(20260701)
     since = await stack.cursor("search", "endurance")
-    async with collector(OTLP_PORT) as traces:
-        id_ = await stack.deploy("search", "1.6.0", "endurance")
-        await stack.phase(id_, "soaking")
-        for _ in range(KILLS):
-            await stack.sleep(rng.uniform(0.0, 1.5))
-            await stack.kill_bot()
-            await stack.bot_back()
-        row = await stack.phase(id_, "succeeded")
-        await one_trace(stack, row, traces)
+    id_ = await stack.deploy("search", "1.6.0", "endurance")
+    await stack.phase(id_, "soaking")
+    for _ in range(KILLS):
+        await stack.sleep(rng.uniform(0.0, 1.5))
+        await stack.kill_bot()
+        await stack.bot_back()
+    await stack.phase(id_, "succeeded")
     await said_once(stack, id_)
     await stack.served_by("search", "endurance", "1.6.0")
     assert stack.starts("search", "endurance", "1.6.0") == 1
@@ -107,20 +108,27 @@ async def test_a_rollout_that_an_older_version_stored_is_finished(stack: Stack) 
     await stack.served_by("checkout", "endurance", "1.6.1")
 
 
+async def part_of_trace(stack: Stack, traces: Collector, name: str) -> Any:
+    """Waits until a span has been sent; a bot that is killed within a second of a span's end takes it along."""
+
+    async def sent() -> Any:
+        return next((span for span in traces.spans if span.name == name), None)
+
+    return await stack.until(f"the span {name!r}", sent)
+
+
 async def one_trace(stack: Stack, row: Any, traces: Collector) -> None:
-    """Waits for the rollout's own span: whatever processes made the spans, they are of one trace, each there once."""
-    trace_id = trace_id_of((row["id"], row["created_at"]))
-    name = f"RUN {row['service']}/{row['environment']}"
-
-    async def sent() -> bool | None:
-        return any(span.name == name and span.trace_id.hex() == trace_id for span in traces.spans) or None
-
-    await stack.until("the end of the trace", sent)
-    spans = [span for span in traces.spans if span.trace_id.hex() == trace_id]
+    """Waits for the rollout's own span: whichever process made them, each step is there once, in one trace."""
+    own = await part_of_trace(stack, traces, f"RUN {row['service']}/{row['environment']}")
+    assert own.trace_id.hex() == trace_id_of((row["id"], row["created_at"]))
+    spans = [span for span in traces.spans if span.trace_id == own.trace_id]
     assert len({span.span_id for span in spans}) == len(spans)
-    # A process that is killed within a second of a step's end takes its span along.
-    soaks = [span for span in spans if span.name.startswith("soak")]
-    assert {plain(event.attributes)["slipway.verdict"] for soak in soaks for event in soak.events} <= {"PASS"}
+    steps = [span for span in spans if span.parent_span_id == own.span_id]
+    assert sorted(span.name for span in steps) == [
+        "observe 1 s", "shift 100%", "shift 40%", "soak 10 s", "take over", "verify"
+    ]  # fmt: skip
+    soak = next(span for span in steps if span.name == "soak 10 s")
+    assert {plain(event.attributes)["slipway.verdict"] for event in soak.events} == {"PASS"}
 
 
 async def unanswered(stack: Stack, interaction: str) -> None:
