@@ -88,7 +88,8 @@ class Alert:
     Slipway heard of it. steps_done and escalates_from: how far the escalation of `severity` came, and since when it
     counts. acknowledged_at: when its owner said last that they have it; taken_at: since when someone has had it
     without a pause. calm_since: since when no trouble fires. silenced_at: when a person silenced it, while it is
-    silent. returns: how often it came back before it was resolved.
+    silent. returns: how often it came back before it was resolved; earlier_returns: the same of the alerts before it
+    that it follows closely.
     left_out_marks: of the troubles that fire too and are not kept, `MARK` characters each. silence_id: the maintenance
     silence that keeps it silent; 0 where a person does. woken: a person ended a silence, so maintenance silences leave
     it alone. wanted: the rollback that is still to be started for it. undone_by: the rollout that takes its suspect
@@ -111,6 +112,7 @@ class Alert:
     silenced_until: datetime | None = None
     calm_since: datetime | None = None
     returns: int = 0
+    earlier_returns: int = 0
     ended_at: datetime | None = None
     ended_by: str = ""
     suspect: Suspect | None = None

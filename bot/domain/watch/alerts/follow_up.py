@@ -124,7 +124,7 @@ def _waiting(alert: Alert, policy: AlertPolicy) -> Iterable[tuple[datetime, Pass
 
 def settle_s(alert: Alert, policy: AlertPolicy) -> float:
     """Seconds for which all must be well until the alert is resolved."""
-    return float(policy.settle_s * 2 ** min(alert.returns, _MOST_DOUBLINGS))
+    return float(policy.settle_s * 2 ** min(alert.returns + alert.earlier_returns, _MOST_DOUBLINGS))
 
 
 def _settled(change: Change, at: datetime) -> Change:

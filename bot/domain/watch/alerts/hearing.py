@@ -31,6 +31,8 @@ from bot.domain.watch.alerts.silences import Silence, quieted
 # that is told again is not counted again, and the alert is not over before they are.
 MOST_TROUBLES, MOST_LEFT_OUT = 50, 10_000
 _MOMENT_S = 60.0
+# Trouble that comes so soon after an alert of its group was over is the same that comes and goes.
+_FLAPS = timedelta(minutes=30)
 
 
 def group_of(finding: Finding) -> str:
@@ -47,8 +49,9 @@ def begin(
     *,
     suspect: Suspect | None = None,
     silences: Iterable[Silence] = (),
+    former: Alert | None = None,
 ) -> Change:
-    """A new alert for a finding that fires."""
+    """A new alert for a finding that fires. former: the alert of its group before it, which is over."""
     alert = Alert(
         id=alert_id,
         group=group_of(finding),
@@ -59,10 +62,18 @@ def begin(
         severity=finding.severity,
         escalates_from=at,
         suspect=suspect,
+        earlier_returns=_returned(former, at),
     )
     opened = Change(alert, (Entry(at, "opened", clean(finding.title)),))
     opened = quieted(opened, silences, at) or opened
     return pass_time(opened.alert, at, policy, before=opened) or opened
+
+
+def _returned(former: Alert | None, at: datetime) -> int:
+    """How often trouble of the group came and went until now. What a person ended was another one."""
+    if former is None or former.ended_at is None or former.ended_by or at - former.ended_at > _FLAPS:
+        return 0
+    return former.earlier_returns + former.returns + 1
 
 
 def concerns(ended: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> bool:

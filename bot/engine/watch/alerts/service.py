@@ -137,7 +137,7 @@ class Alerts:
             elif alert is not None and concerns(alert, finding, now, policy):
                 found = None
             else:
-                found = await self._begun(finding, now, policy, silences)
+                found = await self._begun(finding, now, policy, silences, alert)
             if found is None:
                 continue
             found = await self._rollbacks.asked(found, finding, now, policy, change.entries if change else ())
@@ -146,14 +146,21 @@ class Alerts:
         return _Heard(change, before) if change is not None else None
 
     async def _begun(
-        self, finding: Finding, now: datetime, policy: AlertPolicy, silences: Sequence[Silence]
+        self,
+        finding: Finding,
+        now: datetime,
+        policy: AlertPolicy,
+        silences: Sequence[Silence],
+        former: Alert | None,
     ) -> Change | None:
         guilds = self._guilds(finding)
         if not finding.firing or not guilds:
             return None
         alert_id = await self._store.alerts.next_id()
         suspect = await self._suspects.of(finding, now, policy)
-        return begin(alert_id, finding, guilds, now, policy, suspect=suspect, silences=silences)
+        return begin(
+            alert_id, finding, guilds, now, policy, suspect=suspect, silences=silences, former=former
+        )
 
     def _guilds(self, finding: Finding) -> tuple[int, ...]:
         catalog = self._catalog()

@@ -159,6 +159,34 @@ def test_what_comes_and_goes_stays_one_alert_and_waits_longer_each_time() -> Non
     assert alert.returns == 6
 
 
+def test_what_comes_and_goes_more_slowly_than_it_settles_is_one_alert_after_a_few() -> None:
+    former: Alert | None = None
+    at, opened_at, waits = 0.0, [], []
+    while at < 6000:  # a minute of trouble, then five minutes without
+        if former is None or former.over:
+            opened_at.append(at)
+            alert = begin(len(opened_at), finding(at=at), (1,), after(at), POLICY, former=former).alert
+        else:
+            alert = heard(former, finding(at=at), at).alert
+        calm = heard(alert, finding(at=at + 60, firing=False), at + 60).alert
+        waits.append(settle_s(calm, POLICY))
+        at += 360
+        settled = pass_time(calm, after(at), POLICY)
+        former = settled.alert if settled is not None else calm
+    assert opened_at == [0, 360, 720]
+    assert waits[:5] == [120, 240, 480, 960, 1920]
+
+
+@pytest.mark.parametrize(("minutes", "by", "waits_s"), [(29, "", 240), (31, "", 120), (29, "Ada", 120)])
+def test_trouble_long_after_an_alert_or_after_a_person_ended_it_is_another_one(
+    minutes: int, by: str, waits_s: float
+) -> None:
+    alert = opened().alert
+    former = replace(alert, state=AlertState.RESOLVED, ended_at=T0, ended_by=by)
+    at = minutes * 60.0
+    assert settle_s(begin(4, finding(at=at), (1,), after(at), POLICY, former=former).alert, POLICY) == waits_s
+
+
 def test_one_trouble_of_two_that_ends_does_not_resolve_it() -> None:
     two = hear(opened().alert, finding("latency", 10), after(10), POLICY)
     assert two is not None

@@ -296,7 +296,8 @@ async def test_it_resolves_itself_and_a_new_trouble_opens_a_new_one() -> None:
     assert over is not None
     assert (over.state, over.ended_at) == (AlertState.RESOLVED, EPOCH + timedelta(seconds=60))
     await world.alerts.hear([errors(at=world.clock.now())])
-    assert (await world.one()).id > first.id
+    again = await world.one()
+    assert (again.id > first.id, again.earlier_returns) == (True, 1)
 
 
 async def test_what_a_person_resolved_is_not_opened_by_the_same_news() -> None:
