@@ -82,8 +82,10 @@ def override(
     Needs SLIPWAY_URL and SLIPWAY_TOKEN.
     """
     api = _client()
-    (known,) = api.get("/oncall", schedule=schedule)["schedules"] or [{"time_zone": "UTC"}]
-    now = datetime.now(UTC)
+    found = api.get("/oncall", schedule=schedule)
+    (known,) = found["schedules"] or [{"time_zone": "UTC"}]
+    # The server's time: this machine's clock may be another one.
+    now = datetime.fromisoformat(found["now"])
     begin = _moment(since, now, known["time_zone"])
     end = _moment(until, max(begin, now), known["time_zone"])
     body: dict[str, str | None] = {
@@ -130,7 +132,9 @@ async def _read(schedule: str | None) -> Any:
     async with local_store() as store:
         on_call = OnCall(store.on_call, lambda: catalog, _Clock(), answer_s=10.0)
         found = await on_call.everywhere(schedule)
-    shown = models.SchedulesInfo(schedules=[formatting.on_call(each) for each in found])
+    shown = models.SchedulesInfo(
+        now=datetime.now(UTC), schedules=[formatting.on_call(each) for each in found]
+    )
     return shown.model_dump(mode="json")
 
 

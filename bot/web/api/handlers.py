@@ -246,7 +246,7 @@ class Handlers(IncidentHandlers):
         query: models.ScheduleQuery = call.request.query
         found = await self._engine.on_call.status(call.guild.id, query.schedule)
         shown = [each for each in found if not call.token.limited or any(map(call.token.covers, each.lanes))]
-        return models.SchedulesInfo(schedules=[formatting.on_call(each) for each in shown])
+        return models.SchedulesInfo(now=self._now(), schedules=[formatting.on_call(each) for each in shown])
 
     async def override(self, call: ApiCall) -> BaseModel:
         body: models.OverrideBody = call.request.body

@@ -684,6 +684,7 @@ class OnCallInfo(_Answer):
 
 
 class SchedulesInfo(_Answer):
+    now: Annotated[datetime, Field(description="The server's time, by which shifts begin and end.")]
     schedules: list[OnCallInfo]
 
 
