@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from bot.domain.watch.alerts.findings import Severity, severity_of
-from bot.values import Duration, Names, Part, Short
+from bot.values import Duration, HttpUrl, Names, Part, Short
 
 
 class WatchRule(Part):
@@ -23,6 +23,9 @@ class WatchRule(Part):
         default=None, gt=0, description="It counts only for so long after a rollout succeeded."
     )
     rollback: bool = Field(default=False, description="It rolls that rollout back at once; see `rollback`.")
+    runbook: HttpUrl | None = Field(
+        default=None, description="Page that its alerts link to, instead of the lane's."
+    )
 
     @field_validator("severity", mode="before")
     @classmethod
@@ -97,6 +100,9 @@ class Watch(Part):
     )
     settle: Duration = Field(
         default=120.0, ge=0, description="How long all must be well until an alert is resolved."
+    )
+    runbook: HttpUrl | None = Field(
+        default=None, description="Page that alerts of the lane link to, where they name none of their own."
     )
     incidents: IncidentPolicy = Field(
         default=IncidentPolicy(), description="Targets of incidents, and when post-mortems are asked for."

@@ -58,6 +58,7 @@ def watch(document: Document, said: Layers, policy: judge.JudgePolicy, reported:
         ),
         rolls_back=written.rollback == "enabled",
         incidents=_incidents(document, (*value.path, "incidents", "targets"), written.incidents),
+        runbook=written.runbook or "",
     )
 
 
@@ -133,7 +134,14 @@ def _rule(document: Document, path: KeyPath, name: str, written: models.WatchRul
         document.wrong(path, "a rule needs a condition.")
     if len(conditions) < len(texts) or not conditions:
         return None
-    return WatchRule(name, (tuple(conditions),), written.severity, written.after_deploy, written.rollback)
+    return WatchRule(
+        name,
+        (tuple(conditions),),
+        written.severity,
+        written.after_deploy,
+        written.rollback,
+        runbook=written.runbook or "",
+    )
 
 
 def _unheard(lane: Lane, rule: WatchRule, reported: Reported) -> Iterator[tuple[str, str]]:

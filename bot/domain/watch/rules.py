@@ -35,7 +35,7 @@ class WatchRule:
 
     ways: it fires while every condition of one of them is broken. after_deploy_s: it counts only for so long after a
     rollout succeeded, and only what the release served. rollback: it rolls that rollout back at once, where the lane
-    allows it. cover: the share of each window that a lane must have served.
+    allows it. cover: the share of each window that a lane must have served. runbook: a link; empty for the lane's.
     """
 
     name: str
@@ -44,6 +44,7 @@ class WatchRule:
     after_deploy_s: float | None = None
     rollback: bool = False
     cover: float = 0.0
+    runbook: str = ""
 
     @property
     def conditions(self) -> tuple[Rule, ...]:

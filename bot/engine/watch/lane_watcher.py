@@ -231,6 +231,7 @@ class LaneWatcher:
             value=said.value,
             limit=said.limit,
             text=said.said,
+            runbook=rule.runbook,
             labels={"rule": rule.name[:100]},
             rollback=rule.rollback,
         )

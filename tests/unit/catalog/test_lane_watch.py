@@ -56,6 +56,19 @@ def test_rules_are_added_replaced_and_removed_by_name(tmp_path: Path) -> None:
     assert (found.rolls_back, found.alerts.settle_s, found.alerts.blame_s) == (True, 300.0, 7200.0)
 
 
+def test_alerts_of_a_lane_link_to_its_runbook_and_those_of_a_rule_to_its_own(tmp_path: Path) -> None:
+    own = '{rule: "error_rate > 2% over 1h", runbook: "https://runbooks.example.com/errors"}'
+    found = watched(tmp_path, f'{{runbook: "https://runbooks.example.com/checkout", rules: {{own: {own}}}}}')
+    runbooks = {rule.name: rule.runbook for rule in found.rules}
+    assert (found.runbook, runbooks["own"], runbooks["outage"]) == (
+        "https://runbooks.example.com/checkout",
+        "https://runbooks.example.com/errors",
+        "",
+    )
+    (mistake,) = mistakes(tmp_path, '{runbook: "javascript:alert(1)"}')
+    assert "https://" in mistake
+
+
 def test_the_profile_of_a_switch_has_the_wider_and_quicker_rules_too(tmp_path: Path) -> None:
     more = set(names(watched(tmp_path, "{profile: blue_green}"))) - set(names(watched(tmp_path, "{}")))
     assert more == {"errors after a switch", "slow after a switch", "health after a switch"}

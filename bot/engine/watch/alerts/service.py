@@ -130,7 +130,7 @@ class Alerts:
         alert = newest
         before = newest.version if newest is not None and not newest.over else 0
         change: Change | None = None
-        for finding in findings:
+        for finding in map(self._linked, findings):
             policy = self.policy(finding.lane)
             if alert is not None and not alert.over:
                 found = hear(alert, finding, now, policy, silences)
@@ -161,6 +161,13 @@ class Alerts:
         return begin(
             alert_id, finding, guilds, now, policy, suspect=suspect, silences=silences, former=former
         )
+
+    def _linked(self, finding: Finding) -> Finding:
+        """The finding with the runbook of its lane, if it has none of its own."""
+        config = self._catalog().lanes.get(finding.lane) if finding.lane is not None else None
+        if config is None or finding.runbook or not config.watch.runbook:
+            return finding
+        return replace(finding, runbook=config.watch.runbook)
 
     def _guilds(self, finding: Finding) -> tuple[int, ...]:
         catalog = self._catalog()

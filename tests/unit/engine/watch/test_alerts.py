@@ -48,6 +48,23 @@ async def test_what_ends_before_it_was_heard_opens_nothing() -> None:
     assert await world.store.alerts.open() == []
 
 
+async def test_an_alert_without_a_runbook_links_to_that_of_its_lane() -> None:
+    world = AlertWorld()
+    config = world.catalog.lanes[PRODUCTION]
+    watch = replace(config.watch, runbook="https://runbooks.example.com/checkout")
+    world.catalog = replace(world.catalog, lanes={PRODUCTION: replace(config, watch=watch)})
+    own = "https://runbooks.example.com/errors"
+    await world.alerts.hear([errors(fingerprint="slow"), errors(fingerprint="p99", runbook=own)])
+    alert = await world.one()
+    assert {each.finding.fingerprint: each.finding.runbook for each in alert.troubles} == {
+        "slow": watch.runbook,
+        "p99": own,
+    }
+    before = await world.one()
+    await world.alerts.hear([errors(fingerprint="slow"), errors(fingerprint="p99", runbook=own)])
+    assert await world.one() == before
+
+
 async def test_a_finding_of_an_unknown_lane_reaches_the_servers_of_its_source() -> None:
     world = AlertWorld()
     await world.alerts.hear([errors(lane=Lane("nothing", "nowhere"), guilds=(GUILD,))])

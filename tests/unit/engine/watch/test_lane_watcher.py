@@ -95,6 +95,20 @@ async def test_an_outage_is_told_with_its_figures_and_its_end() -> None:
     assert ("Many requests fail", False) in world.heard.told()
 
 
+async def test_a_rule_with_a_runbook_says_where_it_is() -> None:
+    world = World()
+    config = world.catalog.lanes[PRODUCTION]
+    rules = tuple(
+        replace(rule, runbook=f"https://runbooks.example.com/{n}")
+        for n, rule in enumerate(config.watch.rules)
+    )
+    lanes = {PRODUCTION: replace(config, watch=replace(config.watch, rules=rules))}
+    world.catalog = replace(world.catalog, lanes=lanes)
+    await world.serve(20, 0.5)
+    (outage,) = [each for each in rules if each.name == "outage"]
+    assert {each.runbook for each in world.heard.found if each.labels["rule"] == "outage"} == {outage.runbook}
+
+
 async def test_how_it_stands_is_told_from_time_to_time_since_when_it_began() -> None:
     world = World()
     await world.serve(120, 0.5)
