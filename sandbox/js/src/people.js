@@ -61,6 +61,14 @@ export class Person {
     return new SeenMessage(await this.#act("DELETE", "reactions", { message: id(message), emoji }));
   }
 
+  async pin(message) {
+    return new SeenMessage(await this.#act("POST", "pins", { message: id(message) }));
+  }
+
+  async unpin(message) {
+    return new SeenMessage(await this.#act("DELETE", "pins", { message: id(message) }));
+  }
+
   /** Join a voice or stage channel, move there, or mute and deafen oneself where one is. */
   async joinVoice(channel, { mute = false, deaf = false } = {}) {
     await this.#act("POST", "voice", { channel, mute, deaf });

@@ -42,3 +42,19 @@ async def test_channels_and_roles_are_made_changed_and_deleted() -> None:
         await cook.delete()
         await removed
         assert {one.name for one in bot.guild.channels} == {"general", "news", "support", "press"}
+
+
+async def test_a_bot_hears_of_a_pin_and_reads_it() -> None:
+    async with (
+        Sandbox(World(rate_limits=False)) as sandbox,
+        running(SandboxBot("message_content"), sandbox) as bot,
+    ):
+        owner = sandbox.person("owner")
+        pinned = bot.wait_for("guild_channel_pins_update", timeout=60)
+        told = await listening(bot, "message", type=discord.MessageType.pins_add)
+        message = await owner.pin(await owner.write("general", "soup"))
+        channel, last = await pinned
+        assert (channel.name, last is not None) == ("general", True)
+        notice = await told
+        assert (notice.author.name, notice.reference.message_id) == ("owner", int(message.id))
+        assert [one.content async for one in bot.channel().pins()] == ["soup"]

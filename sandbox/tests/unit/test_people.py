@@ -73,6 +73,9 @@ async def test_what_comes_of_commands_presses_selections_and_forms(client: Clien
     assert given["values"] == [sandbox.person_id("ada")]
     assert (await ada.react(message, "👀")).reactions == {"👀": ["ada"]}
     assert (await ada.unreact(message, "👀")).reactions == {}
+    owner = sandbox.person("owner")
+    assert (await owner.pin(message)).body["pinned"]
+    assert not (await owner.unpin(seen)).body["pinned"]
 
 
 async def test_what_has_no_answer_says_why(client: Client, sandbox: Sandbox) -> None:

@@ -71,6 +71,8 @@ ACTS = (
         "DELETE", "/threads/{name}/members", threads.leave, "leave a thread", requests.JOIN_THREAD, _CHANNEL
     ),
     Route("POST", "/reactions", people.react, "react to a message", requests.REACT, _MESSAGE, 201),
+    Route("POST", "/pins", people.pin, "pin a message", requests.PIN, _MESSAGE, 201),
+    Route("DELETE", "/pins", people.unpin, "take a pin off a message", requests.PIN, _MESSAGE),
     Route("POST", "/voice", voice.connect, "join a voice channel", requests.JOIN_VOICE, _VOICE),
     Route("DELETE", "/voice", voice.leave, "leave voice", requests.LEAVE_VOICE, _VOICE),
     Route("DELETE", "/reactions", people.unreact, "take a reaction back", requests.REACT, _MESSAGE),

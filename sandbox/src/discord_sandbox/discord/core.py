@@ -12,6 +12,7 @@ from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.actions.forum_posts import ForumPosts
 from discord_sandbox.discord.actions.interactions import Interactions
 from discord_sandbox.discord.actions.members import Members
+from discord_sandbox.discord.actions.pins import Pins
 from discord_sandbox.discord.actions.polls import Polls
 from discord_sandbox.discord.actions.posts import Posts
 from discord_sandbox.discord.actions.reactions import Reactions
@@ -49,6 +50,7 @@ class Core:
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
         self.slowmode = SlowMode(self.state, clock)
         self.reactions = Reactions(self.broadcast)
+        self.pins = Pins(self.state, clock, self.broadcast, self.audit)
         self.voice = Voice(self.state, self.broadcast, self.audit)
         self.threads = Threads(self.state, clock, self.broadcast, self.audit)
         self.forum_posts = ForumPosts(self.threads, self.posts)

@@ -67,6 +67,12 @@ class Person:
             await self._act("DELETE", "reactions", {"message": _id(message), "emoji": emoji})
         )
 
+    async def pin(self, message: SeenMessage | Outcome | str) -> SeenMessage:
+        return SeenMessage.read(await self._act("POST", "pins", {"message": _id(message)}))
+
+    async def unpin(self, message: SeenMessage | Outcome | str) -> SeenMessage:
+        return SeenMessage.read(await self._act("DELETE", "pins", {"message": _id(message)}))
+
     async def join_voice(
         self, channel: str, *, mute: bool = False, deaf: bool = False, request_to_speak: bool | None = None
     ) -> None:

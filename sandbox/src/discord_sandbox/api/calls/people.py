@@ -1,4 +1,4 @@
-"""What people do besides using a bot: be in a channel, react."""
+"""What people do besides using a bot: be in a channel, react, pin."""
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import ApiError
@@ -40,6 +40,28 @@ async def unreact(call: ApiCall) -> JSON:
     return Views(call.core).message(message)
 
 
+async def pin(call: ApiCall) -> JSON:
+    """POST pins: a person pins a message."""
+    message, member = _pinnable(call)
+    call.core.pins.pin(message, member.user)
+    return Views(call.core).message(message)
+
+
+async def unpin(call: ApiCall) -> JSON:
+    """DELETE pins: a person takes a pin off."""
+    message, _ = _pinnable(call)
+    call.core.pins.unpin(message)
+    return Views(call.core).message(message)
+
+
+def _pinnable(call: ApiCall) -> tuple[Message, Member]:
+    message, member = reader(call)
+    not_timed_out(call, member)
+    if not call.core.state.permissions(member, message.channel) & perms.PIN_MESSAGES:
+        raise ApiError(403, "missing_permissions", f"{member.user.name} may not pin messages here.")
+    return message, member
+
+
 def reader(call: ApiCall, message_id: object = None) -> tuple[Message, Member]:
     """The call's message, and its `user`. Raises 403 if they cannot see it, 404 for an ephemeral one."""
     message = call.message(call.need("message") if message_id is None else message_id)
@@ -48,6 +70,6 @@ def reader(call: ApiCall, message_id: object = None) -> tuple[Message, Member]:
         raise ApiError(403, "missing_permissions", f"{member.user.name} cannot see #{message.channel.name}.")
     if message.ephemeral_to is not None:
         raise ApiError(
-            404, "unknown_message", "Ephemeral messages take no reactions and have no context menu."
+            404, "unknown_message", "Ephemeral messages take no reactions and pins, and have no context menu."
         )
     return message, member

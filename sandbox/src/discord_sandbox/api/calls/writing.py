@@ -12,11 +12,10 @@ from discord_sandbox.discord.actions.posts import Origin
 from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import (
-    CHAT_INPUT,
-    CONTEXT_MENU,
     DEFAULT,
     JSON,
     REPLY,
+    WRITTEN,
     Channel,
     Member,
     Message,
@@ -75,7 +74,7 @@ def _poll(given: Any) -> JSON | None:
 
 def _forward(call: ApiCall, member: Member, channel: Channel) -> Message:
     source, _ = reader(call, call.body["forward"])
-    if source.kind not in (DEFAULT, REPLY, CHAT_INPUT, CONTEXT_MENU) or source.poll is not None:
+    if source.kind not in WRITTEN or source.poll is not None:
         raise ApiError(409, "conflict", "This message cannot be forwarded.")
     return call.core.posts.forward(channel, Origin(member.user, member), source, None)
 

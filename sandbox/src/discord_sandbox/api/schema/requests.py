@@ -144,6 +144,7 @@ REACT = taking(
     message=MESSAGE,
     emoji=GIVEN,
 )
+PIN = taking("user message", example={"user": "mia", "message": "5678"}, **NAMED, message=MESSAGE)
 
 WAIT = taking(wait=about({"type": "number", "minimum": 0, "maximum": 600}, "Seconds, until it is settled."))
 AS = about(GIVEN, "Who reads: with their ephemeral messages.")

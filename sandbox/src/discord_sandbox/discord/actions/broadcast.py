@@ -5,7 +5,7 @@ from collections.abc import Callable
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.actions.guild_news import GuildNews
 from discord_sandbox.discord.gateway.hub import Gateway
-from discord_sandbox.discord.gateway.sessions import MESSAGES, POLLS, REACTIONS, TYPING
+from discord_sandbox.discord.gateway.sessions import GUILDS, MESSAGES, POLLS, REACTIONS, TYPING
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.render.messages import interaction as render_interaction
@@ -64,6 +64,12 @@ class Broadcast(GuildNews):
             body = {"id": message.id, "channel_id": channel.id, **channel.in_guild}
             self._gateway.to_guild(channel.guild, "MESSAGE_DELETE", body, intent=MESSAGES, channel=channel)
         self.feed.publish("message_delete", message)
+
+    def pins_changed(self, channel: Channel) -> None:
+        """A message was pinned or unpinned; Discord does not tell of pinned messages that are deleted."""
+        intent = MESSAGES if channel.is_direct else GUILDS
+        body = {"channel_id": channel.id, **channel.in_guild, "last_pin_timestamp": render.last_pin(channel)}
+        self._gateway.to_guild(channel.guild, "CHANNEL_PINS_UPDATE", body, intent=intent, channel=channel)
 
     def messages_deleted(self, channel: Channel, messages: list[Message]) -> None:
         body = {

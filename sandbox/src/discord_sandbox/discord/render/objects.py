@@ -74,6 +74,10 @@ def overwrite(it: Overwrite) -> JSON:
     return {"id": it.target, "type": it.kind, "allow": str(it.allow), "deny": str(it.deny)}
 
 
+def last_pin(it: Channel) -> str | None:
+    return iso(it.last_pin) if it.last_pin is not None else None
+
+
 def channel(it: Channel, viewer: str | None = None) -> JSON:
     """A channel or thread; `viewer` adds their membership of the thread."""
     if it.thread is not None:
@@ -83,7 +87,7 @@ def channel(it: Channel, viewer: str | None = None) -> JSON:
             "id": it.id,
             "type": it.kind,
             "last_message_id": it.last_message_id,
-            "last_pin_timestamp": None,
+            "last_pin_timestamp": last_pin(it),
             "flags": 0,
             "recipients": [user(it.recipient)] if it.recipient is not None else [],
         }
@@ -91,7 +95,7 @@ def channel(it: Channel, viewer: str | None = None) -> JSON:
         "id": it.id,
         "type": it.kind,
         "last_message_id": it.last_message_id,
-        "last_pin_timestamp": None,
+        "last_pin_timestamp": last_pin(it),
         "flags": 0,
         "guild_id": it.guild.id,
         "name": it.name,
@@ -153,6 +157,7 @@ def _thread(it: Channel, thread: Thread, viewer: str | None) -> JSON:
         "id": it.id,
         "type": it.kind,
         "last_message_id": it.last_message_id,
+        "last_pin_timestamp": last_pin(it),
         "flags": 0,
         "guild_id": it.guild.id,
         "name": it.name,

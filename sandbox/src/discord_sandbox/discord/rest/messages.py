@@ -9,12 +9,11 @@ from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.audit import Action
 from discord_sandbox.discord.state.model import (
     ANNOUNCEMENT,
-    CHAT_INPUT,
-    CONTEXT_MENU,
     CROSSPOSTED,
     DEFAULT,
     JSON,
     REPLY,
+    WRITTEN,
     Channel,
     Message,
 )
@@ -105,7 +104,7 @@ def _forwarded(call: Context, channel: Channel) -> Message | None:
     readable = allowed & perms.VIEW_CHANNEL and allowed & perms.READ_MESSAGE_HISTORY
     if target is None or target.ephemeral_to is not None or not readable:
         body.complain("message_reference", "MESSAGE_REFERENCE_UNKNOWN_MESSAGE", "Unknown message")
-    elif target.kind not in (DEFAULT, REPLY, CHAT_INPUT, CONTEXT_MENU) or target.poll is not None:
+    elif target.kind not in WRITTEN or target.poll is not None:
         body.complain("message_reference", "MESSAGE_FORWARD_INVALID", "This message cannot be forwarded.")
     body.complaints.check()
     return target
@@ -173,6 +172,8 @@ async def edit(call: Context) -> Result:
         only_flags = set(call.body) <= {"flags"} and call.may(channel, perms.MANAGE_MESSAGES)
         if not only_flags:
             raise DiscordError(50005)
+    if message.kind not in WRITTEN:
+        raise DiscordError(50021)
     if channel.thread is not None and channel.thread.archived:
         raise DiscordError(50083)
     if call.upload.files and not call.may(channel, perms.ATTACH_FILES):

@@ -1,13 +1,10 @@
 """Pinned messages of channels."""
 
-from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.traffic.rate_limits import READS
-
-MOST = 250
 
 
 async def pins(call: Context) -> Result:
@@ -28,25 +25,12 @@ async def pinned_items(call: Context) -> Result:
 
 
 async def pin(call: Context) -> Result:
-    return await _pin(call, pinned=True)
+    call.core.pins.pin(call.message(call.channel(perms.PIN_MESSAGES)), call.application.user)
+    return None
 
 
 async def unpin(call: Context) -> Result:
-    return await _pin(call, pinned=False)
-
-
-async def _pin(call: Context, *, pinned: bool) -> Result:
-    channel = call.channel(perms.PIN_MESSAGES)
-    message = call.message(channel)
-    channel.pins = [one for one in channel.pins if one != message.id]
-    if pinned:
-        if len(channel.pins) >= MOST:
-            raise DiscordError(30003)
-        channel.pins.insert(0, message.id)
-        message.pinned_at = call.core.clock.now()
-    message.pinned = pinned
-    call.core.broadcast.message_updated(message)
-    call.core.audit.message_pinned(message, pinned=pinned)
+    call.core.pins.unpin(call.message(call.channel(perms.PIN_MESSAGES)))
     return None
 
 

@@ -21,6 +21,7 @@ VOICES = frozenset({VOICE, STAGE})
 
 DEFAULT, CHANNEL_PIN, THREAD_CREATED, REPLY, CHAT_INPUT, THREAD_STARTER = 0, 6, 18, 19, 20, 21
 CONTEXT_MENU, POLL_RESULT = 23, 46
+WRITTEN = frozenset({DEFAULT, REPLY, CHAT_INPUT, CONTEXT_MENU})  # the others are system messages
 
 CROSSPOSTED = 1 << 0
 SUPPRESS_EMBEDS, HAS_THREAD, EPHEMERAL, LOADING = 1 << 2, 1 << 5, 1 << 6, 1 << 7
@@ -119,7 +120,7 @@ class Channel:
     overwrites: dict[str, Overwrite] = field(default_factory=dict)
     messages: dict[str, "Message"] = field(default_factory=dict)
     last_message_id: str | None = None
-    pins: list[str] = field(default_factory=list)
+    pins: list[str] = field(default_factory=list)  # ids of messages, the newest pin first
     wrote: dict[str, float] = field(default_factory=dict)  # user id -> when, for slow mode
     began: dict[str, float] = field(default_factory=dict)  # the same of threads
     thread: Thread | None = None
@@ -146,6 +147,12 @@ class Channel:
     def in_guild(self) -> JSON:
         """`guild_id` as a part of an object; nothing for a direct message."""
         return {} if self.kind == DIRECT else {"guild_id": self.guild.id}
+
+    @property
+    def last_pin(self) -> float | None:
+        """When the newest of the pinned messages was pinned, in Unix seconds."""
+        found = self.messages.get(self.pins[0]) if self.pins else None
+        return found.pinned_at if found is not None else None
 
     @property
     def recipient(self) -> User | None:
@@ -188,6 +195,10 @@ class Message:
     poll: Poll | None = None
     snapshots: list[JSON] = field(default_factory=list)  # of forwarded messages
     rendered: JSON | None = None
+
+    def unpin(self) -> None:
+        self.pinned = False
+        self.channel.pins = [one for one in self.channel.pins if one != self.id]
 
 
 @dataclass(slots=True, eq=False)

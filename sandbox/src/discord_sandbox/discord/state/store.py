@@ -137,6 +137,8 @@ class State:
         message.deleted = True
         message.channel.messages.pop(message.id, None)
         self.messages.pop(message.id, None)
+        if message.pinned:
+            message.unpin()
         if message.channel.thread is not None and message.ephemeral_to is None:
             message.channel.thread.message_count -= 1
         self.deleted[message.id] = message
