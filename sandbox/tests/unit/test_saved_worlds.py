@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from discord_sandbox import GuildSpec, ManualClock, NotASavedWorldError, Sandbox, SavedWorld, World
+from discord_sandbox.api.calls.saves import SAVES
 from discord_sandbox.discord.saving.contents import BESIDES, ROOTS, kinds
 from support.any_world import Play, differences, everything
 from support.client import Client, Wire
@@ -167,6 +168,28 @@ async def test_saves_have_names_in_the_json_api(client: Client) -> None:
     got = await client.api("POST", "restore", {"name": "copy"})
     assert (got.status, got.body) == (200, {"event_id": client.sandbox.core.feed.last})
     assert [one.text for one in await client.sandbox.messages("general")] == ["one"]
+
+
+async def test_so_many_saves_are_kept_and_a_refused_one_changes_nothing(client: Client) -> None:
+    kept = client.sandbox.app[SAVES]
+    kept.most = 2
+    for name in ("one", "two", "two"):
+        assert (await client.api("POST", "saves", {"name": name})).status == 201
+    refused = await client.api("POST", "saves", {})
+    assert (refused.status, refused.body["error"]["code"]) == (409, "full")
+    before = (await client.api("GET", "saves")).body
+    document = (await client.api("GET", "saves/two")).body
+    assert (await client.api("PUT", "saves/three", document)).status == 409
+    kept.most, kept.most_bytes = 3, 1 << 20
+    person = {"user": "ada", "channel": "general"}
+    text = {"filename": "a.txt", "text": "x" * (1 << 19)}
+    assert (await client.api("POST", "messages", {**person, "files": [text]})).status == 201
+    assert (await client.api("POST", "saves", {"name": "two"})).status == 201, "smaller than what is free"
+    assert (await client.api("POST", "saves", {"name": "three"})).status == 409
+    assert [one["name"] for one in before["saves"]] == ["one", "two"]
+    assert (await client.api("DELETE", "saves/two")).status == 200
+    assert (await client.api("POST", "saves", {"name": "three"})).status == 201
+    assert (await client.api("POST", "restore", {"name": "one"})).status == 200
 
 
 @pytest.mark.parametrize(

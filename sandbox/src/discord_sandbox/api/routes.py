@@ -237,7 +237,7 @@ async def _unknown(call: ApiCall) -> web.StreamResponse:
 def add_routes(app: web.Application) -> None:
     registered = app[services.SERVICES] = services.Services()
     app.on_cleanup.append(registered.close)
-    app[saves.SAVES] = {}
+    app[saves.SAVES] = saves.Saves()
     core = app[CORE]
     core.feed.render = events.EventRenderer(core, registered)
     for one in ROUTES:

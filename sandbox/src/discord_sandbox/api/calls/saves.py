@@ -2,12 +2,13 @@
 
 import itertools
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from aiohttp import web
 
 from discord_sandbox.api.call import ApiCall
-from discord_sandbox.api.errors import invalid, unknown
+from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.message_views import time
 from discord_sandbox.discord.saving.restoring import restore as put_back
 from discord_sandbox.discord.saving.restoring import save
@@ -24,14 +25,47 @@ class Kept(NamedTuple):
     shown: JSON
 
 
-SAVES: web.AppKey[dict[str, Kept]] = web.AppKey("saves", dict[str, Kept])
+class Saves:
+    """What is saved, by name: at most so many worlds, and so many bytes of them together."""
+
+    def __init__(self, most: int = 1000, most_bytes: int = 256 << 20) -> None:
+        self.most = most
+        self.most_bytes = most_bytes
+        self._kept: dict[str, Kept] = {}
+
+    def __iter__(self) -> Iterator[Kept]:
+        return iter(self._kept.values())
+
+    def get(self, name: str) -> Kept:
+        """Raises ApiError 404."""
+        if name not in self._kept:
+            raise unknown("save", name, self._kept)
+        return self._kept[name]
+
+    def free_name(self) -> str:
+        return next(name for name in map("save-{}".format, itertools.count(1)) if name not in self._kept)
+
+    def keep(self, name: str, new: Kept) -> None:
+        """In place of one of the same name. Raises ApiError 409 if it does not fit."""
+        others = [one for key, one in self._kept.items() if key != name]
+        size = sum(len(one.saved.text) for one in others) + len(new.saved.text)
+        if len(others) >= self.most or size > self.most_bytes:
+            raise ApiError(
+                409,
+                "full",
+                f"The sandbox keeps {self.most:,} saved worlds, of {self.most_bytes >> 20} MiB together.",
+                "DELETE saves/{name} forgets one, and saving under its name replaces it.",
+            )
+        self._kept[name] = new
+
+    def forget(self, name: str) -> Kept:
+        """Raises ApiError 404."""
+        found = self.get(name)
+        del self._kept[name]
+        return found
 
 
-def _named(call: ApiCall, name: str) -> Kept:
-    saves = call.request.app[SAVES]
-    if name not in saves:
-        raise unknown("save", name, saves)
-    return saves[name]
+SAVES: web.AppKey[Saves] = web.AppKey("saves", Saves)
 
 
 def _keep(call: ApiCall, name: str, saved: SavedWorld) -> JSON:
@@ -43,24 +77,23 @@ def _keep(call: ApiCall, name: str, saved: SavedWorld) -> JSON:
     document = saved.document
     messages = len(document["roots"]["messages"])
     shown = {"name": name, "now": time(document["now"]), "messages": messages, "size": len(saved.text)}
-    call.request.app[SAVES][name] = Kept(saved, shown)
+    call.request.app[SAVES].keep(name, Kept(saved, shown))
     return shown
 
 
 async def create(call: ApiCall) -> JSON:
     """POST saves: the world as it is now; under a new name if the call has none."""
-    kept = call.request.app[SAVES]
-    free = next(name for name in map("save-{}".format, itertools.count(1)) if name not in kept)
-    return _keep(call, str(call.body.get("name") or free), save(call.core))
+    name = call.body.get("name") or call.request.app[SAVES].free_name()
+    return _keep(call, str(name), save(call.core))
 
 
 async def listed(call: ApiCall) -> JSON:
-    return {"saves": [one.shown for one in call.request.app[SAVES].values()]}
+    return {"saves": [one.shown for one in call.request.app[SAVES]]}
 
 
 async def get(call: ApiCall) -> web.StreamResponse:
     """GET saves/{name}: the whole document, as a file has it."""
-    text = _named(call, call.params["name"]).saved.text
+    text = call.request.app[SAVES].get(call.params["name"]).saved.text
     return web.Response(body=text.encode(), headers={"Content-Type": "application/json"})
 
 
@@ -74,13 +107,10 @@ async def put(call: ApiCall) -> JSON:
 
 
 async def delete(call: ApiCall) -> JSON:
-    name = call.params["name"]
-    shown = _named(call, name).shown
-    del call.request.app[SAVES][name]
-    return shown
+    return call.request.app[SAVES].forget(call.params["name"]).shown
 
 
 async def restore(call: ApiCall) -> JSON:
     """POST restore: the world is as it was saved; bots identify again."""
-    put_back(call.core, _named(call, call.text("name")).saved)
+    put_back(call.core, call.request.app[SAVES].get(call.text("name")).saved)
     return {"event_id": call.core.feed.last}
