@@ -27,6 +27,8 @@ from demo.processes import VARIABLE
 from demo.world import harbor
 
 BOT_RESTARTS = 50
+# Ends a start, or a command, that is stuck. A busy machine may need a minute for what takes three seconds alone.
+_STARTS_S = 180.0
 CATALOG = Path(__file__).resolve().parent.parent / "config" / "demo"
 
 
@@ -179,7 +181,7 @@ class Demo:
                 command += ["--lane", f"{lane}={url}@{lane.rate}"]
         await self._children.spawn("traffic", tuple(command), {}, wait_for_line=True)
 
-    async def start_bot(self, wait_s: float = 60.0) -> Child:
+    async def start_bot(self, wait_s: float = _STARTS_S) -> Child:
         """Start the bot, wait until it is healthy, and from then on restart it when it dies."""
         child = await self._launch_bot(wait_s)
         if self._restart_bot:
@@ -200,7 +202,7 @@ class Demo:
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
 
-    async def _launch_bot(self, wait_s: float = 60.0) -> Child:
+    async def _launch_bot(self, wait_s: float = _STARTS_S) -> Child:
         child = await self._children.spawn("bot", (*self._bot_command, "run"), self._env)
         child.health, child.data = f"{self.bot_url}/health", self._env["SLIPWAY_DATA_DIR"]
         self._children.write()
@@ -275,7 +277,7 @@ class Demo:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(_STARTS_S):
             output, _ = await process.communicate()
         if check and process.returncode:
             raise LaunchError(f"`slipway {' '.join(words)}` failed:\n{output.decode(errors='replace')}")

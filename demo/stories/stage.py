@@ -109,7 +109,7 @@ class Stage:
         self,
         what: str,
         look: Callable[[], Awaitable[T | None]],
-        timeout_s: float = 30.0,
+        timeout_s: float = 60.0,
         every_s: float = 0.15,
     ) -> T:
         """Call `look` until it finds something. Raises `StoryError` after `timeout_s`."""
@@ -127,7 +127,7 @@ class Stage:
         channel: str,
         *words: str,
         after: int = 0,
-        timeout_s: float = 30.0,
+        timeout_s: float = 60.0,
         button: str | None = None,
         as_: str = "dev",
     ) -> Json:

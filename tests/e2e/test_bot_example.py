@@ -16,7 +16,7 @@ from tests.support.e2e.newcomer import Newcomer, newcomer
 from tests.support.e2e.users import NO_RELEASE, Invocations
 from tests.support.paths import ROOT, TESTS
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
 
 COMMANDS = {"1.0.0": ["greet"], "1.1.0": ["greet", "wave"], "1.2.0": ["dance", "greet"]}
 RATE = 5  # invocations a second

@@ -26,7 +26,7 @@ from tests.support.prometheus import Program, alertmanager, running
 from tests.support.repository import EXAMPLES
 from tests.support.ssh import SshServer, ssh_server
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
 
 EXAMPLE = EXAMPLES / "checklist"
 COMMITS = {f"1.{minor}.0": f"{minor + 1}" * 40 for minor in range(7)}

@@ -13,7 +13,7 @@ from tests.support.e2e.stack import Stack, lanes, opened
 from tests.support.paths import TESTS
 from tests.support.postgres import PostgresServer
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
 CATALOG = TESTS / "e2e" / "commands"
 SITE = lanes("site/production", rate=0)
 FIRST, MIGRATE, APPLY, SMOKE = "apply 1.4.0", "run migrate 1.5.0", "apply 1.5.0", "run smoke 1.5.0"

@@ -28,7 +28,7 @@ from tests.support.paths import ROOT, TESTS
 from tests.support.repository import compose
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
 
 SERVICES: Mapping[str, Any] = compose("POSTGRES_PASSWORD=of-a-test")["services"]
 # What the commands of the README become; `up` has happened.

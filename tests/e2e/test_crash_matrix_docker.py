@@ -26,7 +26,7 @@ from tests.support.e2e.crashes import (
 from tests.support.e2e.stack import Stack
 from tests.support.postgres import PostgresServer
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]
 LANE = "checkout", "production"
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.e2e.crashes import BEFORE_TRAFFIC, approved, crashing, deployed, ended
 from tests.support.postgres import PostgresServer
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(900), pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1500), pytest.mark.slow, pytest.mark.long]
 
 
 async def test_a_bad_release_is_rolled_back_through_a_kill_at_every_point(

@@ -22,7 +22,7 @@ from tests.support.docker import DockerEngine
 from tests.support.e2e import containers
 from tests.support.paths import ROOT
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
 
 STABLE = [
     "slipway-checkout-production-1.4.0",
@@ -32,7 +32,7 @@ STABLE = [
     "slipway-search-staging-1.4.0",
 ]
 # The image is built, and five containers start, on cores that other tests use too.
-STARTS_S, STOPS_S = 150.0, 90.0
+STARTS_S, STOPS_S = 400.0, 200.0
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from tests.support.repository import EXAMPLES
 from tests.support.ssh import ssh_server
 from tests.support.swarm import docker_swarm
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
 
 RATE = 100  # requests a second: 5% of them are enough to judge by in a soak of this time
 SHOP = (TESTS / "fakes" / "shop.py").read_text()

@@ -10,7 +10,7 @@ from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Stage
 from demo.stories.transcript import Transcript
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 async def test_a_release_is_not_rolled_back_for_a_database_that_fails_on_stable_too(tmp_path: Path) -> None:

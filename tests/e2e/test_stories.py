@@ -11,7 +11,7 @@ from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Stage
 from demo.stories.transcript import Transcript
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
 
 
 async def test_the_stories_of_the_demo_go_as_told_one_after_the_other(tmp_path: Path) -> None:
