@@ -11,7 +11,7 @@ from demo.stories.stage import Json, said
 from tests.support.e2e import acts
 from tests.support.e2e.stack import Stack, lanes, marks
 
-pytestmark = [*marks("alerts", timeout_s=400), pytest.mark.real]
+pytestmark = [*marks("alerts"), pytest.mark.real]
 LANES = lanes("checkout/staging", "checkout/production", rate=20)
 CATALOG = acts.CREW
 LANE = ("checkout", "production")

@@ -38,8 +38,11 @@ FINAL = ("succeeded", "rolled_back", "cancelled", "failed")
 PATIENCE_S = 60.0
 
 
-def marks(name: str, timeout_s: float = 300.0) -> list[Any]:
-    """For `pytestmark` of a file: one loop and one worker for all its tests, since they share a stack."""
+def marks(name: str, timeout_s: float = 900.0) -> list[Any]:
+    """For `pytestmark` of a file: one loop and one worker for all its tests, since they share a stack.
+
+    timeout_s: ends a test that is stuck, on a machine several times slower than those that tests are written on.
+    """
     return [
         pytest.mark.asyncio(loop_scope="module"),
         pytest.mark.xdist_group(f"e2e-{name}"),
@@ -131,8 +134,9 @@ class Stack:
                 return None
             if not self.dsn:
                 return True
-            served = await self.rows("SELECT 1 FROM lanes")
-            return True if len(served) >= len(self.demo.lanes) else None
+            # Not how many there are: lanes that nothing serves have rows too.
+            known = {tuple(row) for row in await self.rows("SELECT service, environment FROM lanes")}
+            return True if {(one.service, one.environment) for one in self.demo.lanes} <= known else None
 
         await self.until("the bot with its commands and lanes", look)
 
@@ -297,13 +301,14 @@ class Stack:
         await self.demo.child("bot").process.wait()
 
     async def bot_back(self, timeout_s: float = PATIENCE_S) -> None:
-        """Waits until the bot that runs now says that it is well."""
+        """Waits until the bot that runs now says that it is well, and has the gateway."""
 
         async def look() -> bool | None:
             health = await self.health()
-            return True if self.demo.child("bot").process.returncode is None and health.get("ok") else None
+            runs = self.demo.child("bot").process.returncode is None
+            return True if runs and health.get("ok") and health["gateway"] == "connected" else None
 
-        await self.until("the bot to be well", look, timeout_s)
+        await self.until("the bot to be well and connected", look, timeout_s)
 
     async def health(self) -> Json:
         """What `/health` says, with `ok` for status 200; empty while no one answers."""
