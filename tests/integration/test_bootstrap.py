@@ -13,7 +13,6 @@ import aiohttp
 import pytest
 
 from bot.adapters.routers.envoy.process import find_program
-from bot.adapters.targets.hosted.target import host_dir
 from tests.support.catalog_files import changed, write
 from tests.support.cli import Cli, free_port
 from tests.support.paths import SERVICE
@@ -38,8 +37,7 @@ async def cli(tmp_path: Path) -> AsyncIterator[Cli]:
     write(tmp_path / "config", all=text)
     cli = Cli(tmp_path)
     yield cli
-    if host_dir(cli.folder / "data").exists():
-        await cli("host", "stop")
+    await cli.stop_host()
 
 
 def start_envoy(folder: Path) -> subprocess.Popen[bytes]:

@@ -16,7 +16,6 @@ import pytest
 from discord_sandbox import Sandbox
 
 from bot import __version__
-from bot.adapters.targets.hosted.target import host_dir
 from tests.support.catalog_files import changed, write
 from tests.support.cli import Cli, free_port
 from tests.support.discord import discord_world
@@ -47,8 +46,7 @@ def cli(tmp_path: Path) -> Cli:
 async def host(cli: Cli) -> AsyncIterator[Cli]:
     """The same, and a host that it started is gone afterwards."""
     yield cli
-    if host_dir(cli.folder / "data").exists():
-        await cli("host", "stop")
+    await cli.stop_host()
 
 
 async def test_it_tells_its_version_and_its_commands(cli: Cli) -> None:

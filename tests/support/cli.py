@@ -6,8 +6,12 @@ import os
 import socket
 from pathlib import Path
 
+import psutil
+
+from bot.adapters.targets.hosted.target import host_dir
 from tests.support.forked import Said, command
 from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 
 class Cli:
@@ -28,6 +32,26 @@ class Cli:
         said = await command(words, {**self.environment, **environment}, self.folder)
         assert "Traceback" not in said.err, said.err
         return said
+
+    async def stop_host(self) -> None:
+        """Returns when no host of this folder is left, not even one that was starting and did not answer yet.
+
+        To be called when all programs that could start another one have ended.
+        """
+
+        async def gone() -> bool:
+            if not _of_folder(host_dir(self.folder / "data")):
+                return True
+            await self("host", "stop")
+            return False
+
+        await until(gone)
+
+
+def _of_folder(folder: Path) -> list[psutil.Process]:
+    """Processes that have this folder as a word of their command line."""
+    word = str(folder.resolve())
+    return [each for each in psutil.process_iter(["cmdline"]) if word in (each.info["cmdline"] or ())]
 
 
 def free_port() -> int:
