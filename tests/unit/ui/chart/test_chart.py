@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import signal
 import struct
 import sys
 from dataclasses import replace
@@ -29,6 +30,7 @@ from bot.ui.chart.chart import (
 from bot.ui.chart.data import MOST_POINTS, pieces, pooled, thinned
 from bot.ui.chart.drawing import shortened
 from bot.ui.chart.svg import svg
+from tests.support.waiting import PATIENCE_S
 
 
 def line(*values: float | None) -> ChartSeries:
@@ -236,22 +238,23 @@ def test_whatever_the_data_the_picture_is_well_formed_and_inside_its_frame(data:
 
 
 async def test_the_event_loop_does_not_wait_for_pictures() -> None:
-    charts = Charts()
+    charts = Charts(patience_s=PATIENCE_S)
     try:
         await charts.render(CHART)
-        task, turns = asyncio.gather(*(charts.render(CHART) for _ in range(6))), 0
-        while not task.done():
+        assert charts._worker is not None
+        charts._worker.send_signal(signal.SIGSTOP)
+        task = asyncio.gather(*(charts.render(CHART) for _ in range(6)))
+        for _ in range(200):
             await asyncio.sleep(0)
-            turns += 1
+        assert not task.done()
+        charts._worker.send_signal(signal.SIGCONT)
         assert [size(png) for png in await task] == [(WIDTH, HEIGHT)] * 6
-        # Drawn in this process, six pictures would leave the loop a few turns between them.
-        assert turns > 200
     finally:
         await charts.close()
 
 
 async def test_a_process_that_ended_is_replaced() -> None:
-    charts = Charts()
+    charts = Charts(patience_s=PATIENCE_S)
     try:
         assert await charts.render(CHART)
         assert charts._worker is not None
@@ -265,8 +268,11 @@ async def test_a_process_that_ended_is_replaced() -> None:
 
 
 async def test_a_cancelled_picture_does_not_spoil_the_next() -> None:
-    charts = Charts()
+    charts = Charts(patience_s=PATIENCE_S)
     try:
+        assert await charts.render(CHART)
+        assert charts._worker is not None
+        charts._worker.send_signal(signal.SIGSTOP)  # it draws nothing before the request is cancelled
         first = asyncio.create_task(charts.render(CHART))
         await asyncio.sleep(0.01)
         first.cancel()
@@ -279,7 +285,7 @@ async def test_a_cancelled_picture_does_not_spoil_the_next() -> None:
 
 
 async def test_too_many_at_once_are_refused_and_too_slow_is_given_up() -> None:
-    charts = Charts(longest_queue=1)
+    charts = Charts(longest_queue=1, patience_s=PATIENCE_S)
     try:
         first = asyncio.create_task(charts.render(CHART))
         await asyncio.sleep(0)
