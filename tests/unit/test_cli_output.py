@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 
 
 def test_a_time_in_a_sentence_is_shown_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(f"The lock expires {stamp(datetime.now(UTC) + timedelta(hours=2, seconds=5))}.", err=True)
+    tell(f"The lock expires {stamp(datetime.now(UTC) + timedelta(hours=2, seconds=30))}.", err=True)
     said = capsys.readouterr().err
     assert re.fullmatch(r"The lock expires in 2 h \((\d{4}-\d\d-\d\d )?\d\d:\d\d UTC\)\.\n", said), said
 

@@ -17,6 +17,7 @@ from bot.adapters.runtimes.instances import KnownSecrets
 from bot.adapters.runtimes.process.spec import ProcessSpec
 from bot.adapters.runtimes.spec import RuntimeSpec
 from bot.domain.rollout.model import Lane, Release
+from tests.support.waiting import PATIENCE_S
 
 LANE = Lane("web", "production")
 
@@ -72,5 +73,5 @@ async def test_host_that_stops_does_not_wait_for_an_engine_that_stays_away(
     image = f"web@sha256:{'0' * 64}"
     runtime.run(LANE, Release("web", "1", "sha256:1", spec={"image": image, "drain_s": 0}), restart=True)
     await asyncio.sleep(0.1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await runtime.close()

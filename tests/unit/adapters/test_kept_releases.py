@@ -14,6 +14,7 @@ from bot.adapters.sources.releases import FoundRelease
 from bot.ports.errors import Unreachable
 
 LONG_S = 60.0
+pytestmark = pytest.mark.virtual_time
 
 
 @dataclass

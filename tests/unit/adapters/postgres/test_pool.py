@@ -12,6 +12,9 @@ from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.connection.pool import KeptPool
 from bot.ports.errors import Unreachable
 
+# The limits of waiting are short: a busy machine must not exceed them where a test expects an answer.
+pytestmark = pytest.mark.virtual_time
+
 
 class Connection:
     def __init__(self, number: int) -> None:
