@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import asyncpg
 import pytest
 
 from bot.domain.rollout.model import Action, Phase
-from bot.engine.effects.outbox import OutboxLimits
 from tests.support.actors import LEAD
 from tests.support.catalogs import PRODUCTION, V140, V150, V151
-from tests.support.harness import QUICK, Slipway, World
+from tests.support.harness import STEADY, Slipway, World
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import PATIENCE_S
 
 AT_ONCE = 8
-# Longer than a busy machine can delay a renewal: a lease that is lost repeats its effect. None is waited for.
-PACE = OutboxLimits(lease_s=30.0, renew_s=10.0, first_retry_s=0.05, attempts=3)
-RHYTHM = replace(QUICK, lead_s=30.0, orders=PACE, messages=PACE)
 
 
 @dataclass
@@ -102,12 +98,12 @@ async def run(postgres: PostgresServer, fatal: int | None, *, bad: bool) -> tupl
     if bad:
         world.metrics.bad[V151.digest] = 0.2
     await world.serve()
-    async with world.open(probe=blade, intervals=RHYTHM) as slipway:
+    async with world.open(probe=blade, intervals=STEADY) as slipway:
         rollout = await slipway.deploy(release, PRODUCTION)
         whole = await ended(slipway, rollout.id, blade)
     if not whole:
         await leases_run_out(world)
-        async with world.open(intervals=RHYTHM) as slipway:
+        async with world.open(intervals=STEADY) as slipway:
             assert await ended(slipway, rollout.id)
     async with world.open(working=False) as slipway:
         done = await slipway.now(rollout)

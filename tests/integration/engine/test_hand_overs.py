@@ -15,7 +15,7 @@ from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, catalog
-from tests.support.harness import QUICK, Slipway, World
+from tests.support.harness import QUICK, STEADY, Slipway, World
 from tests.support.oncall import ADA, ALAN, GRACE, schedule, with_schedules
 from tests.support.waiting import until
 
@@ -85,7 +85,8 @@ async def test_while_discord_is_away_the_message_waits_and_comes_once(dsn: str) 
 
 async def test_two_processes_announce_one_hand_over_once(dsn: str) -> None:
     world = world_of(dsn, turns())
-    async with world.open(intervals=SOON) as one, world.open(intervals=SOON):
+    steady = replace(STEADY, on_call_s=SOON.on_call_s, calendars_s=SOON.calendars_s)
+    async with world.open(intervals=steady) as one, world.open(intervals=steady):
         await first_look(one)
         world.clock.forward(900)
         await until(partial(posted, world))
