@@ -8,10 +8,11 @@ import pytest
 
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import Refused, UserError
-from bot.domain.rollout.model import Action, Phase
+from bot.domain.rollout.model import Action, Phase, Plan
+from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import DeployRequest, RollbackRequest
 from tests.support.actors import DEV, GUEST, LEAD, ONCALL
-from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, catalog
+from tests.support.catalogs import GATED, GUILD, PRODUCTION, STAGING, V140, catalog
 from tests.support.harness import World
 
 HARBOR, PARTNERS, OTHERS = GUILD, 43, 44
@@ -31,7 +32,9 @@ OVER_THERE = replace(ONCALL, guild_id=PARTNERS)
 
 
 async def test_either_server_rolls_back_what_the_other_started(dsn: str) -> None:
-    world = World(dsn, shared())
+    lanes = shared().lanes
+    long = replace(lanes[PRODUCTION], plan=Plan("long", (*GATED.steps[:3], Soak(60.0), Shift(100, 5.0))))
+    world = World(dsn, replace(shared(), lanes={**lanes, PRODUCTION: long}))
     await world.serve()
     async with world.open() as slipway:
         begun = await slipway.deploy(lane=PRODUCTION)
