@@ -92,7 +92,7 @@ class Stand:
         return await self.settled(begun["interaction"])
 
     async def settled(self, interaction: str) -> Json:
-        return await self.call("GET", f"interactions/{interaction}?wait=10")
+        return await self.call("GET", f"interactions/{interaction}?wait={PATIENCE_S:g}")
 
     async def messages(self, channel: str = "deploys", as_: str = "dev") -> list[Json]:
         found: list[Json] = (await self.call("GET", f"channels/{channel}/messages?as={as_}"))["messages"]

@@ -20,6 +20,7 @@ from bot.ports.store import CardRef
 from bot.ui.message_budget import MessageBudget, Priority
 from tests.support import rollouts
 from tests.support.responder import Json, Stand, standing
+from tests.support.waiting import PATIENCE_S
 
 
 async def gated(stand: Stand, reason: str = "") -> Json:
@@ -388,8 +389,8 @@ async def test_no_chart_is_drawn_before_its_channel_has_room(tmp_path: Path) -> 
         drawn.append(len(seen.series))
         return bytes.fromhex("89504e470d0a1a0a") + b"\0" * 64
 
-    # One message in two seconds is for numbers and charts, and the new card takes it.
-    budget = MessageBudget(burst=3, window_s=2.0, kept_back=2)
+    # One message of a window is for numbers and charts, and the new card takes it.
+    budget = MessageBudget(burst=3, window_s=10 * PATIENCE_S, kept_back=2)
     async with standing(tmp_path, chart=chart, budget=budget) as stand:
         rollout = await rollouts.soaking(stand.engine)
         rollouts.measured(stand.engine, rollout.id)
@@ -400,11 +401,19 @@ async def test_no_chart_is_drawn_before_its_channel_has_room(tmp_path: Path) -> 
         assert drawn == []
 
         async def pictured() -> bool:
+            window_over(budget)
             await stand.announcer.refresh(measuring(stand))
             return await _pictured(stand)
 
         await stand.until(pictured)
         assert drawn == [3], "it shows what was measured by the time there was room"
+
+
+def window_over(budget: MessageBudget) -> None:
+    """All channels have room again."""
+    for channel in budget._channels.values():
+        channel.taken.clear()
+        channel.changed.set()
 
 
 async def _pictured(stand: Stand) -> bool:
@@ -552,7 +561,7 @@ async def test_a_halt_calls_on_call_even_if_no_one_is_named(stand: Stand) -> Non
 
 
 async def test_a_rollback_does_not_stand_behind_the_numbers_of_its_own_rollout(tmp_path: Path) -> None:
-    budget = MessageBudget(burst=4, window_s=30.0, kept_back=3)
+    budget = MessageBudget(burst=4, window_s=10 * PATIENCE_S, kept_back=3)
     async with standing(tmp_path, budget=budget) as stand:
         rollout = await rollouts.soaking(stand.engine)
         await stand.announcer.draw_card(rollout.id)
@@ -560,7 +569,7 @@ async def test_a_rollback_does_not_stand_behind_the_numbers_of_its_own_rollout(t
         await stand.announcer.draw_card(rollout.id)
         await asyncio.sleep(2.3)  # the numbers wait for a turn that does not come
         rollouts.measured(stand.engine, rollout.id, 200, 90)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             await stand.announcer.draw_card(rollout.id)
         assert "Rolling back" in (await stand.card())["text"]
 
