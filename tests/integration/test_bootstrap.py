@@ -13,8 +13,9 @@ import aiohttp
 import pytest
 
 from bot.adapters.routers.envoy.process import find_program
+from demo.children import free_port
 from tests.support.catalog_files import changed, write
-from tests.support.cli import Cli, free_port
+from tests.support.cli import Cli
 from tests.support.paths import SERVICE
 from tests.support.repository import EXAMPLES
 from tests.support.routers.subjects import need_envoy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -24,6 +23,7 @@ from bot.domain.records import Active, Loaded
 from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.model import Desired, Lane, Rollout
 from bot.ports.errors import Unreachable
+from demo.children import free_port
 from tests.support.catalog_files import changed, load, write
 from tests.support.catalogs import STRAIGHT, begin_rollout
 from tests.support.clocks import ShiftedClock
@@ -34,11 +34,6 @@ metrics:
   router: {kind: router}
   own: {kind: scrape, url: "http://metrics.test/${SHARD}", total: requests, bad: failures}
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @dataclass

@@ -16,8 +16,9 @@ import pytest
 from discord_sandbox import Sandbox
 
 from bot import __version__
+from demo.children import free_port
 from tests.support.catalog_files import changed, write
-from tests.support.cli import Cli, free_port
+from tests.support.cli import Cli
 from tests.support.discord import discord_world
 from tests.support.paths import ROOT
 

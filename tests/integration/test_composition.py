@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from bot.composition import adapters
 from bot.composition.adapters import Targets
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import Unreachable
+from demo.children import free_port
 from tests.support.catalog_files import changed, load, reloader, write
 
 STAGING = Lane("checkout", "staging")
@@ -33,11 +33,6 @@ metrics:
     extra:
       orders: {total: orders_total, bad: failed_orders_total}
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def text(staging: int, *more: tuple[str, str]) -> str:

@@ -18,8 +18,9 @@ import pytest
 from discord_sandbox import Sandbox
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo.children import free_port
 from tests.support.catalog_files import changed, write
-from tests.support.cli import Cli, free_port
+from tests.support.cli import Cli
 from tests.support.discord import discord_world
 from tests.support.waiting import PATIENCE_S
 

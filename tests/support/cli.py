@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import psutil
@@ -52,8 +51,3 @@ def _of_folder(folder: Path) -> list[psutil.Process]:
     """Processes that have this folder as a word of their command line."""
     word = str(folder.resolve())
     return [each for each in psutil.process_iter(["cmdline"]) if word in (each.info["cmdline"] or ())]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
