@@ -208,7 +208,7 @@ async def test_drain_ends_by_itself(subject: Subject) -> None:
 
 
 async def test_release_that_ignores_its_signal_is_killed(subject: Subject) -> None:
-    release = subject.release("1.0", "stubborn")
+    release = subject.release("1.0", "stubborn", stop_s=3.0)
     instance = (await subject.ready(release)).instances[0]
     for _ in range(3):  # as the host does at every look
         subject.runtime.stop(LANE, release.digest, drained=True)

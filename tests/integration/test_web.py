@@ -16,6 +16,7 @@ from aiohttp import web
 from bot import __version__
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import Reloaded
+from bot.web import health
 from bot.web.app import Admin, create_app, serve
 from bot.web.health import ProbeFailed
 from tests.support.catalog_files import SOUND, changed, reloader, write
@@ -124,7 +125,8 @@ async def test_health_answers_503_in_time_whatever_is_broken(broken: Callable[[]
         assert "hunter2" not in str(body)
 
 
-async def test_looks_at_the_same_time_are_one_look() -> None:
+async def test_looks_at_the_same_time_are_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_FRESH_S", PATIENCE_S)
     looks = 0
 
     async def counting() -> str:

@@ -94,7 +94,7 @@ def manifests(releases: dict[str, ReleasesConfig] | None = None) -> Manifests:
 
 
 def url(address: str, **more: Any) -> Application:
-    return application(kind="url", url=address, **{"allow_loopback": True, "timeout": "1s"} | more)
+    return application(kind="url", url=address, **{"allow_loopback": True} | more)
 
 
 async def test_a_url_is_fetched(site: str) -> None:
@@ -119,7 +119,9 @@ async def test_a_url_is_fetched(site: str) -> None:
     ],
 )
 async def test_what_a_url_must_not_do_is_a_sentence(site: str, path: str, said: str | None) -> None:
-    reading = manifests().read(url(f"{site}{path}"))
+    reading = manifests().read(
+        url(f"{site}{path}", **({"timeout": "1s"} if said and "within 1 s" in said else {}))
+    )
     if said is None:
         assert (await reading).content == COMMANDS
         return
@@ -141,13 +143,13 @@ async def test_what_a_url_must_not_do_is_a_sentence(site: str, path: str, said: 
     ],
 )
 async def test_inner_addresses_are_refused_also_where_they_are_named(inner: str) -> None:
-    fetcher = Fetcher(hosts=None, allow_loopback=False, largest=10, timeout_s=1.0)
+    fetcher = Fetcher(hosts=None, allow_loopback=False, largest=10, timeout_s=30.0)
     with pytest.raises(ManifestUnavailable, match="address inside the network"):
         await fetcher.get(f"https://{inner}/x")
 
 
 async def test_a_name_that_leads_inside_is_refused_before_anything_is_sent() -> None:
-    fetcher = Fetcher(hosts=["localhost"], allow_loopback=False, largest=10, timeout_s=1.0)
+    fetcher = Fetcher(hosts=["localhost"], allow_loopback=False, largest=10, timeout_s=30.0)
     with pytest.raises(ManifestUnavailable, match=r"localhost resolves to .*inside the network"):
         await fetcher.get("https://localhost/x")
 
@@ -158,7 +160,7 @@ async def test_plain_http_needs_the_permission_for_this_machine(site: str) -> No
 
 
 async def test_a_file_in_github_is_read_at_the_commit_that_the_ref_names(site: str) -> None:
-    source = {"repository": "acme/bot", "path": "commands.json", "api": site, "timeout": "2s"}
+    source = {"repository": "acme/bot", "path": "commands.json", "api": site}
     found = await manifests().read(application(kind="github", ref="main", token=Secret("hidden"), **source))
     assert (found.content, found.commit) == (COMMANDS, SHA)
     assert found.where == f"acme/bot/commands.json at {SHA[:10]}"
@@ -166,7 +168,7 @@ async def test_a_file_in_github_is_read_at_the_commit_that_the_ref_names(site: s
         await manifests().read(application(kind="github", ref="gone", token=Secret("hidden"), **source))
 
 
-def program(code: str, timeout: str = "5s", **more: object) -> Application:
+def program(code: str, timeout: str = "10s", **more: object) -> Application:
     return application(kind="command", command=(sys.executable, "-c", code), cwd=".", timeout=timeout, **more)
 
 
@@ -203,7 +205,7 @@ async def test_a_command_gets_no_secrets_of_slipway_and_its_own_are_hidden(
 )
 async def test_a_command_that_does_not_print_a_manifest_is_a_sentence(code: str, said: str) -> None:
     with pytest.raises(ManifestUnavailable, match=said):
-        await manifests().read(program(code, timeout="500ms" if "sleep" in code else "10s"))
+        await manifests().read(program(code, timeout="500ms" if "sleep" in code else "30s"))
 
 
 async def test_a_missing_program_or_file_is_a_sentence(tmp_path: Path) -> None:

@@ -96,9 +96,9 @@ async def test_a_temporary_failure_is_tried_again(job: Job, tmp_path: Path) -> N
 
 
 async def test_a_temporary_failure_ends_with_the_time(job: Job) -> None:
-    await job.start(script("exit 75", timeout_s=0.5))
+    await job.start(script("exit 75", timeout_s=2.0))
     end = await ended(job)
-    assert end.phrase(0.5) == "failed for the time being (exit code 75)"
+    assert end.phrase(2.0) == "failed for the time being (exit code 75)"
 
 
 async def test_a_command_that_hangs_and_ignores_sigterm_is_killed_with_all_it_started(

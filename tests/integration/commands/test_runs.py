@@ -183,7 +183,7 @@ async def test_a_check_that_never_passes_rolls_back_with_the_last_answer(
 ) -> None:
     address, statuses = answers
     statuses[:] = [500]
-    check = Run("smoke", http=RunCheck(HttpCheck("/smoke"), address), timeout_s=1.0)
+    check = Run("smoke", http=RunCheck(HttpCheck("/smoke"), address), timeout_s=3.0)
     site = Site(dsn, tmp_path)
     await site.serve()
     async with aiohttp.ClientSession() as session:

@@ -27,6 +27,7 @@ from bot.ports.errors import Unreachable
 from tests.fakes.target import FakeTarget
 from tests.support.host import LANE, Users, release, settled
 from tests.support.sampling import rollout, sampler
+from tests.support.waiting import PATIENCE_S
 
 ONE = Release("checkout", "1", "sha256:1")
 
@@ -111,8 +112,9 @@ async def scrape(
     session: aiohttp.ClientSession,
     rules: ScrapeRules = RULES,
     url: str = "{address}/metrics",
+    timeout_s: float = PATIENCE_S,
 ) -> Sample:
-    source = ScrapeMetrics("prom", url, rules, running, session, timeout_s=0.5)
+    source = ScrapeMetrics("prom", url, rules, running, session, timeout_s=timeout_s)
     (sample,) = await source.sample(LANE, [ONE.digest])
     return sample
 
@@ -210,7 +212,7 @@ async def test_scrape_follows_no_redirect_waits_not_long_and_names_the_status(
     endpoint.answer = redirect
     assert "answered 302" in str((await scrape(endpoint, running, session)).error)
     endpoint.answer = hang
-    assert "took longer than 0.5 s" in str((await scrape(endpoint, running, session)).error)
+    assert "took longer than 0.5 s" in str((await scrape(endpoint, running, session, timeout_s=0.5)).error)
     running.instances = {"0": "http://127.0.0.1:1"}
     assert "failed: ClientConnectorError" in str((await scrape(endpoint, running, session)).error)
     running.away = True
@@ -230,7 +232,7 @@ async def test_probe_counts_good_and_bad_looks(
         return web.Response(status=status.pop(0))
 
     endpoint.answer = answer
-    source = ProbeMetrics(running, session)
+    source = ProbeMetrics(running, session, timeout_s=PATIENCE_S)
     found = []
     for _ in range(3):
         (sample,) = await source.sample(LANE, [ONE.digest])
@@ -286,7 +288,7 @@ async def test_leaders_that_take_turns_count_what_was_probed(
         return web.Response(status=503 if asked in (30, 110) else 200)
 
     endpoint.answer = answer
-    leaders = [ProbeMetrics(running, session) for _ in range(3)]
+    leaders = [ProbeMetrics(running, session, timeout_s=PATIENCE_S) for _ in range(3)]
     policy = judge.JudgePolicy((judge.Objective("errors", "errors", 0.1),), settle_s=0.0)
     state, total, bad = begin_evidence(), 0, 0
     for number in range(160):
@@ -328,7 +330,7 @@ async def test_probe_reads_the_gateway_from_the_answer(
         return said
 
     endpoint.answer = answer
-    source = ProbeMetrics(running, session, gateway="discord.state")
+    source = ProbeMetrics(running, session, timeout_s=PATIENCE_S, gateway="discord.state")
     (sample,) = await source.sample(LANE, [ONE.digest])
     assert dict(sample.signals) == {"gateway": Signal(bad, detail)}
     assert (sample.readings[0].total, sample.readings[0].bad) == (1, int(status == 503))
