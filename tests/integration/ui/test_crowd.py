@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+from discord_sandbox.discord.actions import interactions
+
 from bot.engine.api import ActRequest, ActResult
+from bot.ui.interactions import responder
 from tests.support.responder import Stand
 
 
-async def test_a_queue_is_no_outage_everybody_is_answered(stand: Stand) -> None:
+async def test_a_queue_is_no_outage_everybody_is_answered(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Discord's three seconds and what follows from them take twice as long, for machines that are as slow.
+    monkeypatch.setattr(interactions, "FIRST_ANSWER", 2 * interactions.FIRST_ANSWER)
+    for name in ("DEFER_S", "PRESS_S", "OLDEST_S"):
+        monkeypatch.setattr(responder, name, 2 * getattr(responder, name))
+    monkeypatch.setattr(responder, "QUEUE_S", 0.2)
     await stand.slash("dev", "deploy", service="checkout", version="1.5.0", environment="production")
     await stand.speak()
     card = await stand.card()
-    stand.engine.stuck_s = 0.15  # so that a hundred take longer than Discord waits for a first answer
+    stand.engine.stuck_s = 1.0  # so that forty take longer than Discord waits for a first answer
     line, act = asyncio.Semaphore(6), stand.engine.act
 
     async def in_line(request: ActRequest) -> ActResult:
@@ -22,7 +33,7 @@ async def test_a_queue_is_no_outage_everybody_is_answered(stand: Stand) -> None:
 
     stand.engine.act = in_line  # type: ignore[method-assign]
     press = {"user": "dev", "message": card["id"], "button": "Pause"}
-    begun = await stand.call("POST", "presses", {"presses": [press] * 100})
+    begun = await stand.call("POST", "presses", {"presses": [press] * 40})
     found = [await stand.settled(each) for each in begun["interactions"]]
     assert {one["state"] for one in found} == {"answered"}
     assert {one["callback"] for one in found} == {4, 5}  # some at once, who waited for long after a deferral

@@ -128,6 +128,10 @@ async def test_log_lines_of_an_answer_have_server_person_and_reference(responder
     assert logs.fields() == {}
 
 
+def test_answers_and_deferrals_leave_half_a_second_for_the_way_to_discord() -> None:
+    assert max(face_module.DEFER_S, face_module.PRESS_S) <= 3.0 - 0.5
+
+
 async def test_a_slow_answer_is_deferred_and_given(
     responder: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
