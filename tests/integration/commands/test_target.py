@@ -245,7 +245,7 @@ async def test_what_is_desired_is_not_reported_before_the_command_is_done(site: 
 
 
 async def test_another_process_finds_the_command_that_a_killed_one_began(site: Site) -> None:
-    site.does("1.0", "sleep 0.5")
+    site.does("1.0", f"until test -e {site.folder}/go; do sleep 0.02; done")
     program = f"""
 import asyncio, os, signal
 from pathlib import Path
@@ -262,6 +262,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     target = site.target()
     assert state(await target.observe(LANE), OLD) is RunState.STARTING
     await target.apply(LANE, Desired(1, OLD))
+    (site.folder / "go").touch()
     observed = await until(lambda: target.observe(LANE), lambda o: o.weight_of(OLD.digest))
     assert state(observed, OLD) is RunState.READY and site.log == ["apply 1.0"]
 
@@ -434,7 +435,8 @@ async def test_what_ran_before_slipway_is_found(site: Site) -> None:
 async def test_an_observe_command_that_fails_is_an_unreachable_target(
     site: Site, text: str, said: str
 ) -> None:
-    with observing(site, observe=["/bin/sh", "-c", text], observe_timeout="300ms") as target:
+    more = {"observe_timeout": "300ms"} if text.startswith("sleep") else {}
+    with observing(site, observe=["/bin/sh", "-c", text], **more) as target:
         with pytest.raises(Unreachable, match=said):
             await target.observe(LANE)
         await target.close()
