@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Playwright, async_playwright
+from playwright.async_api import Browser, Error, Page, Playwright, Request, async_playwright
 
 from discord_sandbox import Sandbox, World
 from support.paths import TESTS
@@ -74,6 +74,13 @@ class Tab:
     page: Page
     problems: list[str] = field(default_factory=list)
     forgiven: tuple[str, ...] = ()
+    unanswered: dict[Request, str] = field(default_factory=dict)
+
+    def request_began(self, request: Request) -> None:
+        self.unanswered[request] = request.url
+
+    def request_ended(self, request: Request) -> None:
+        self.unanswered.pop(request, None)
 
     @property
     def composer(self) -> Any:
@@ -175,9 +182,16 @@ async def open_tab(browser: Browser, stage: Stage) -> AsyncIterator[Open]:
         tab = Tab(page)
         page.on("console", lambda m: tab.problems.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: tab.problems.append(str(error)))
+        page.on("request", tab.request_began)
+        page.on("requestfinished", tab.request_ended)
+        page.on("requestfailed", tab.request_ended)
         await page.add_init_script(WATCH)
         await page.goto(f"{stage.url}/#{at}?as={user}")
-        await page.wait_for_selector("body[data-ready]")
+        try:
+            await page.wait_for_selector("body[data-ready]")
+        except Error as error:
+            error.add_note(f"logged: {tab.problems}, not answered: {list(tab.unanswered.values())}")
+            raise
         await page.wait_for_selector("#main-view .intro:not(:has(.skeleton))")
         tabs.append(tab)
         return tab

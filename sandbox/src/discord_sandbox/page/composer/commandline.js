@@ -4,9 +4,10 @@ import { ApiError } from "../state/api.js";
 import { fill, h } from "../base/dom.js";
 import { takeFile } from "./filefield.js";
 import { OptionSuggestions } from "./optionsuggestions.js";
-import { KIND, check, isClosed } from "./optionvalues.js";
+import { KIND, check, clearProblem, isClosed } from "./optionvalues.js";
 
-/** @typedef {{option: import("../base/types.js").Option, el: HTMLElement, input: HTMLInputElement, text: string, value: any, chosen: boolean}} Field */
+/** @typedef {{option: import("../base/types.js").Option, el: HTMLElement, input: HTMLInputElement, text: string, value: any,
+ *   chosen: boolean, problem: string | null}} Field */
 
 export class CommandLine {
   /**
@@ -43,7 +44,7 @@ export class CommandLine {
     const input = this.makeInput(text, `${option.name}: ${option.description}${option.required ? " (required)" : ""}`);
     if (option.required) input.setAttribute("aria-required", "true");
     const el = h("label", { class: "opt", dataset: { option: option.name } }, h("span", { class: "opt-name" }, option.name), input);
-    const field = { option, el, input, text, value: null, chosen: false };
+    const field = { option, el, input, text, value: null, chosen: false, problem: null };
     this.fields.set(option.name, field);
     this.optionsEl.append(el);
     input.addEventListener("input", () => this.onInput(field));
@@ -65,8 +66,7 @@ export class CommandLine {
     field.text = field.input.value;
     field.chosen = false;
     field.input.size = Math.max(1, field.text.length);
-    field.el.classList.remove("invalid");
-    field.input.removeAttribute("aria-invalid");
+    clearProblem(field);
     this.suggestFor(field);
   }
 
@@ -98,7 +98,7 @@ export class CommandLine {
     field.chosen = true;
     field.input.value = field.text;
     field.input.size = Math.max(1, field.text.length);
-    field.el.classList.remove("invalid");
+    clearProblem(field);
     this.focusNext(field);
   }
 
@@ -204,10 +204,11 @@ export class CommandLine {
   }
 
   invalid(field, problem) {
-    field.input.focus();
+    field.problem = problem;
     field.el.classList.add("invalid");
     field.input.setAttribute("aria-invalid", "true");
-    this.suggest.show(field.input, { head: this.asked.head, items: this.suggest.list.items, active: this.suggest.list.active, note: problem, problem: true });
+    field.input.focus();
+    this.asked.panel(field, { head: this.asked.head, items: this.suggest.list.items, active: this.suggest.list.active });
   }
 
   async send() {

@@ -2,6 +2,7 @@
 
 import { LARGEST, TOO_LARGE, sent } from "../base/files.js";
 import { h } from "../base/dom.js";
+import { clearProblem } from "./optionvalues.js";
 
 /**
  * Lets a field take a file in place of text. A click, Enter or Space opens the picker; Backspace takes the file out.
@@ -20,8 +21,7 @@ export function takeFile(field, { onTaken, onProblem }) {
     Object.assign(field, { text: name, value, chosen: value !== null });
     input.value = name;
     input.size = Math.max(1, (name || input.placeholder).length);
-    el.classList.remove("invalid");
-    input.removeAttribute("aria-invalid");
+    clearProblem(field);
   };
   const take = async (file) => {
     if (!file) return;

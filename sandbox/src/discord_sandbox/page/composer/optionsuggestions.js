@@ -29,14 +29,19 @@ export class OptionSuggestions {
     this.cancel();
     const head = h("span", null, h("b", null, option.name), " ", option.description, option.required ? null : h("i", null, "optional"));
     this.head = head;
-    if (field.chosen) return this.suggest.show(field.input, { head });
+    if (field.chosen) return this.panel(field, { head });
     const items = localSuggestions(option, field.text, this.store);
-    if (items) return this.suggest.show(field.input, { head, items, note: items.length ? null : NOTHING });
-    if (!option.autocomplete) return this.suggest.show(field.input, { head });
-    if (!this.suggest.open || this.suggest.field !== field.input) this.suggest.show(field.input, { head, note: "Loading options…" });
+    if (items) return this.panel(field, { head, items, note: items.length ? null : NOTHING });
+    if (!option.autocomplete) return this.panel(field, { head });
+    if (!this.suggest.open || this.suggest.field !== field.input) this.panel(field, { head, note: "Loading options…" });
     this.loading = true;
     this.timer = setTimeout(() => this.ask(field, others(), settled), ASK_AFTER_MS);
     return undefined;
+  }
+
+  /** Shows what is known of a field. What is wrong with it stays to be read, whenever suggestions come. */
+  panel(field, what) {
+    this.suggest.show(field.input, field.problem ? { ...what, note: field.problem, problem: true } : what);
   }
 
   cancel() {
@@ -56,13 +61,13 @@ export class OptionSuggestions {
       const items = await remoteSuggestions(body, signal);
       if (signal.aborted) return;
       this.loading = false;
-      this.suggest.show(field.input, { head, items, note: items.length ? null : NOTHING });
+      this.panel(field, { head, items, note: items.length ? null : NOTHING });
       settled();
     } catch (error) {
       if (signal.aborted) return;
       this.loading = false;
       const why = error instanceof ApiError && error.status === 0 ? error.sentence : "Loading options failed.";
-      this.suggest.show(field.input, { head, note: why, problem: true });
+      this.panel(field, { head, note: why, problem: true });
     }
   }
 }

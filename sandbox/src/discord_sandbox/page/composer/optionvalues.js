@@ -6,6 +6,13 @@ import { avatar } from "../base/icons.js";
 const MOST = 25;
 export const KIND = { STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
 
+/** Takes back what was said to be wrong with a field. @param {import("./commandline.js").Field} field */
+export function clearProblem(field) {
+  field.problem = null;
+  field.el.classList.remove("invalid");
+  field.input.removeAttribute("aria-invalid");
+}
+
 /** Whether the value must come from a list. */
 export function isClosed(option) {
   return Boolean(option.choices?.length) || [KIND.BOOLEAN, KIND.USER, KIND.CHANNEL, KIND.ROLE, KIND.MENTIONABLE].includes(option.type);
