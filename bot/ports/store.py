@@ -301,7 +301,7 @@ class Housekeeping(Protocol):
         """Delete some outdated rows; True when there are more. The audit log stays, and what is open.
 
         records_before: alerts and incidents that were over by then, with their timelines. An alert of an incident that
-        is open stays with it.
+        is open stays with it. Silences, on-call overrides and test pages of before it go too.
         """
         ...
 

@@ -128,3 +128,15 @@ async def test_a_test_page_is_sent_once_and_answered_or_missed(world: World) -> 
         replace(later, missed_at=EPOCH + 2 * HOUR),
     ]
     assert [effect.key for effect in await world.messages()] == ["missed-2"]  # type: ignore[attr-defined]
+
+
+async def test_overrides_and_test_pages_of_long_ago_are_tidied(world: World) -> None:
+    store, before = world.store.on_call, EPOCH + 2 * HOUR
+    _, just = await world.given(1), await world.given(2)
+    pages = [Page("payments", EPOCH + hours * HOUR, ADA, EPOCH + hours * HOUR) for hours in (1, 2)]
+    for page in pages:
+        assert await store.send_page(page, [])
+    assert not await world.store.housekeeping.tidy(EPOCH, EPOCH, before)
+    assert [each.id for each in await store.overrides(EPOCH - HOUR)] == [just.id]
+    assert [each.due_at for each in await store.pages(EPOCH - HOUR)] == [before]
+    assert (await world.given(3)).id > just.id

@@ -28,6 +28,7 @@ HOUR = timedelta(hours=1)
 @dataclass
 class World:
     store: Store
+    database: MemoryDatabase | TimedDatabase
 
     async def added(self, since: int = 0, until: int = 1) -> Silence:
         labels = {"pod": "web-1 🚀", "x": "'; --"}
@@ -49,6 +50,13 @@ class World:
     async def due(self, hours: float) -> list[int]:
         return [each.id for each in await self.store.silences.due(EPOCH + hours * HOUR, 10)]
 
+    async def kept(self) -> list[int]:
+        """All that are stored, over or not."""
+        if isinstance(self.database, MemoryDatabase):
+            return sorted(self.database.tables.silences)
+        async with self.database.connection() as connection:
+            return [row["id"] for row in await connection.fetch("SELECT id FROM silences ORDER BY id")]
+
     async def standing(self, hours: float) -> list[int]:
         return [each.id for each in await self.store.silences.standing(EPOCH + hours * HOUR)]
 
@@ -57,10 +65,11 @@ class World:
 async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
     clock = FrozenClock(EPOCH)
     if request.param == "memory":
-        yield World(MemoryStore(MemoryDatabase(clock.now)))
+        memory = MemoryDatabase(clock.now)
+        yield World(MemoryStore(memory), memory)
         return
     async with TimedDatabase(await fresh(postgres), clock) as database:
-        yield World(PostgresStore(database))
+        yield World(PostgresStore(database), database)
 
 
 async def test_silences_are_read_as_they_were_added_until_they_are_over(world: World) -> None:
@@ -106,3 +115,15 @@ async def test_one_that_a_person_ends_is_over_at_once_and_due_until_alerts_are_w
     assert due[silence.id].over_at == at
     assert await world.store.silences.carried_out(due[silence.id], at, None)
     assert silence.id not in await world.due(0.5)
+
+
+async def test_silences_that_were_over_for_long_are_tidied(world: World) -> None:
+    """By when they were over; what was not carried out yet stays, however old it is."""
+    silences = world.store.silences
+    old, just, waiting = await world.added(until=1), await world.added(until=2), await world.added(until=1)
+    for each in (old, just):
+        assert await silences.carried_out(each, EPOCH + 3 * HOUR, None)
+    assert not await world.store.housekeeping.tidy(EPOCH, EPOCH, EPOCH + 2 * HOUR)
+    assert await world.kept() == [just.id, waiting.id]
+    assert await world.due(3) == [waiting.id]
+    assert (await world.added(4, 5)).id > waiting.id

@@ -117,6 +117,9 @@ class PostgresHousekeeping:
             ("tidy_incidents", records_before),
             ("tidy_alert_entries", records_before),
             ("tidy_alerts", records_before),
+            ("tidy_silences", records_before),
+            ("tidy_overrides", records_before),
+            ("tidy_pages", records_before),
         ):
             row = await self._database.one(name, before, _TIDIED_AT_ONCE)
             more = more or (row is not None and row["gone"] == _TIDIED_AT_ONCE)

@@ -161,6 +161,12 @@ def _tidy_records(t: Tables, before: datetime) -> None:
     t.entries = [(of, entry) for of, entry in t.entries if of in t.alerts]
     t.alert_cards = {key: card for key, card in t.alert_cards.items() if key[0] in t.alerts}
     t.incident_entries = [(of, entry) for of, entry in t.incident_entries if of in t.incidents]
+    for number, row in list(t.silences.items()):
+        if row.settled and row.silence.over_at is not None and row.silence.over_at < before:
+            del t.silences[number]
+    t.overrides = [each for each in t.overrides if each.until >= before]
+    for key in [key for key, page in t.pages.items() if page.due_at < before]:
+        del t.pages[key]
 
 
 def _summary(rollout: Rollout) -> RolloutSummary:

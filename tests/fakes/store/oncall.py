@@ -34,7 +34,7 @@ class MemoryOnCall(Part):
         entry: AuditEntry,
         calls: Sequence[CallPeople] = (),
     ) -> Override:
-        given = replace(override, id=len(t.overrides) + 1)
+        given = replace(override, id=max((each.id for each in t.overrides), default=0) + 1)
         t.overrides.append(given)
         t.record(entry)
         call(t, now, NO_LANE, calls)

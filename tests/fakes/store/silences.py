@@ -18,7 +18,7 @@ class MemorySilences(Part):
 
     @statement
     def add(self, t: Tables, now: datetime, silence: Silence, entry: AuditEntry) -> Silence:
-        added = replace(silence, id=len(t.silences) + 1)
+        added = replace(silence, id=max(t.silences, default=0) + 1)
         t.silences[added.id] = SilenceRow(added)
         t.record(entry)
         return added

@@ -45,3 +45,15 @@ WHERE schedule = $1 AND due_at = $2 AND answered_at IS NULL AND missed_at IS NUL
 -- name: miss_page
 UPDATE on_call_pages SET missed_at = $3
 WHERE schedule = $1 AND due_at = $2 AND answered_at IS NULL AND missed_at IS NULL RETURNING schedule
+
+-- name: tidy_overrides
+WITH gone AS (
+    DELETE FROM on_call_overrides WHERE id = ANY (ARRAY(
+        SELECT id FROM on_call_overrides WHERE until < $1 ORDER BY until LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone
+
+-- name: tidy_pages
+WITH gone AS (
+    DELETE FROM on_call_pages WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM on_call_pages WHERE due_at < $1 ORDER BY due_at LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone

@@ -19,3 +19,9 @@ UPDATE silences SET begun = true WHERE id = $1 AND NOT begun AND NOT settled AND
 
 -- name: silence_settled
 UPDATE silences SET settled = true, over_at = coalesce(over_at, until) WHERE id = $1 AND NOT settled RETURNING id
+
+-- name: tidy_silences
+WITH gone AS (
+    DELETE FROM silences WHERE id = ANY (ARRAY(
+        SELECT id FROM silences WHERE settled AND over_at < $1 LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone
