@@ -162,6 +162,12 @@ def signals(monitor: Monitor, result: CheckResult) -> Mapping[str, Signal]:
     }
 
 
+def standing(monitor: Monitor, state: MonitorState) -> Sequence[Finding]:
+    """What fires, as it stands now. Not the availability: it is below its limit for days, whatever people do."""
+    rules = (MonitorRule.FAILING, MonitorRule.SLOW)
+    return [_finding(monitor, state, rule, fires=True) for rule in rules if rule in state.firing]
+
+
 def given_up(monitor: Monitor, state: MonitorState, at: float) -> Sequence[Finding]:
     """The ends of what fires, for a check that is no longer asked."""
     ended = replace(state, last=CheckResult(at, 0.0))
@@ -299,6 +305,7 @@ def _finding(monitor: Monitor, state: MonitorState, rule: MonitorRule, *, fires:
         limit=limit,
         runbook=monitor.runbook,
         labels={"check": monitor.name, "rule": str(rule)},
+        lasting=rule is MonitorRule.UNAVAILABLE,
     )
 
 

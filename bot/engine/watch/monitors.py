@@ -12,7 +12,7 @@ from bot.domain.config import Catalog, CheckConfig
 from bot.domain.judge.evidence.counters import Signal
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.findings import Finding
-from bot.domain.watch.checks import Monitor, MonitorState, given_up, observe, signals
+from bot.domain.watch.checks import Monitor, MonitorState, given_up, observe, signals, standing
 from bot.engine.tasks import Tasks
 from bot.engine.watch.asking import Asked, ask, next_at
 from bot.engine.watch.locations.gathering import Located, LocationAnswers
@@ -55,8 +55,9 @@ class Monitors:
 
     One process does this for all (`Controller`), and asks at most `at_once` checks at a time; each check is asked in a
     task of its own. Those with locations are asked there, and their answers gathered. States are saved together every
-    `save_s` seconds: what was not saved yet is lost with the process. `term` rises when this process becomes the
-    controller: another one may have asked meanwhile. says: is told the signals of each answer.
+    `save_s` seconds: what was not saved yet is lost with the process. What fires is told again every `retell_s`
+    seconds: a person may have resolved its alert. `term` rises when this process becomes the controller: another one
+    may have asked meanwhile. says: is told the signals of each answer.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Monitors:
         term: Callable[[], int] = lambda: 0,
         says: Says = unsaid,
         save_s: float = 30.0,
+        retell_s: float = 900.0,
         at_once: int = _AT_ONCE,
         meter: WatchMeter | None = None,
     ) -> None:
@@ -81,6 +83,7 @@ class Monitors:
         self._term = term
         self._says = says
         self._save_s = save_s
+        self._retell_s = retell_s
         self._at_once = at_once
         self._meter = meter or NoWatchMeter()
         self._seen_term = -1
@@ -93,7 +96,7 @@ class Monitors:
         self._untold: dict[str, Finding] = {}
         self._busy = Tasks[MonitorKey, Asked]()
         self._locations = LocationAnswers(store)
-        self._save_at = self._tidy_at = 0.0
+        self._save_at = self._tidy_at = self._retell_at = 0.0
 
     async def once(self) -> bool:
         """One round: ask what is due, take in what was answered, tell and save."""
@@ -102,6 +105,7 @@ class Monitors:
             await self._begin(now)
         if self._catalog() is not self._seen or now < self._now - _SET_BACK_S:
             self._follow(self._catalog(), now)
+            self._retell_at = min(self._retell_at, now + self._retell_s)
         self._now = now
         begun = [self._ask(key, watched, now) for key, watched in self._due(now)]
         if begun:
@@ -112,6 +116,9 @@ class Monitors:
         for asked in answers:
             self._take(asked)
         self._hear(silences)
+        if now >= self._retell_at:
+            self._retell_at = now + self._retell_s
+            self._tell_again()
         await self._tell()
         await self._forget()
         if now >= self._save_at:
@@ -133,6 +140,7 @@ class Monitors:
         self._unsaved, self._gone = set(), set()
         self._seen, self._seen_term = None, self._term()
         self._save_at, self._tidy_at = now + self._save_s, now
+        self._retell_at = now + self._retell_s
 
     def _follow(self, catalog: Catalog, now: float) -> None:
         """Take in another catalog: checks that left it are given up, and what they fired is over."""
@@ -204,6 +212,14 @@ class Monitors:
     def _hear(self, findings: Sequence[Finding]) -> None:
         """Keep findings to be told; of one trouble, the newest."""
         self._untold |= {finding.fingerprint: finding for finding in findings}
+
+    def _tell_again(self) -> None:
+        """What fires, unless news of it wait already."""
+        for key, watched in self._watched.items():
+            state = self._states.get(key)
+            if state is not None and state.firing:
+                found = standing(watched.monitor, state)
+                self._hear([each for each in found if each.fingerprint not in self._untold])
 
     async def _tell(self) -> None:
         """Tell all at once. They are kept until they were taken."""

@@ -49,7 +49,7 @@ class Finding:
     source: what found it, such as `rule`, `monitor` or the name of an alert source. at: when it began, or when it was
     over if not `firing`. lane: None when it concerns none; `guilds` are the servers to be told then. value and limit:
     as people read them, such as `52%` and `10%`. url: the source's own page. rollback: a rule that rolls back at once
-    while a deploy is its plausible cause.
+    while a deploy is its plausible cause. lasting: it takes days to be over, so what a person resolved stays resolved.
     """
 
     fingerprint: str
@@ -67,3 +67,4 @@ class Finding:
     url: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     rollback: bool = False
+    lasting: bool = False

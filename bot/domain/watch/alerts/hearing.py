@@ -76,10 +76,17 @@ def _returned(former: Alert | None, at: datetime) -> int:
     return former.earlier_returns + former.returns + 1
 
 
+def knows(alert: Alert, finding: Finding) -> bool:
+    """Whether the trouble is, or was, one of the alert's."""
+    kept = any(each.finding.fingerprint == finding.fingerprint for each in alert.troubles)
+    return kept or _mark(finding) in alert.left_out_marks
+
+
 def concerns(ended: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> bool:
     """Whether a finding is news of an alert that is over: its end, the same trouble told once more, or told late.
 
-    What a person resolved stays resolved until it was well in between; but not for longer than `policy.reopen_s`.
+    What a person resolved stays resolved until it was well in between; but not for longer than `policy.reopen_s`,
+    unless it is `lasting`.
     """
     if not finding.firing:
         return True
@@ -89,7 +96,8 @@ def concerns(ended: Alert, finding: Finding, at: datetime, policy: AlertPolicy) 
     fired = known.over_at is None if known is not None else _mark(finding) in ended.left_out_marks
     if not fired or ended.ended_at is None:
         return False
-    return finding.at <= ended.ended_at and at < ended.ended_at + timedelta(seconds=policy.reopen_s)
+    soon = at < ended.ended_at + timedelta(seconds=policy.reopen_s)
+    return finding.lasting or (soon and finding.at <= ended.ended_at)
 
 
 def hear(

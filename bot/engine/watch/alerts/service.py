@@ -27,6 +27,7 @@ from bot.domain.watch.itself.rules import SOURCE as SLIPWAY
 from bot.engine.stepper import MESSAGES, Contended
 from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView
 from bot.engine.watch.alerts.calls import AlertCalls, WhoIsOnCall, no_schedule
+from bot.engine.watch.alerts.past import PastAlerts
 from bot.engine.watch.alerts.rollbacks import AlertRollbacks, RollsBack
 from bot.engine.watch.alerts.silencing import carried_out
 from bot.engine.watch.alerts.suspects import Suspects
@@ -130,9 +131,12 @@ class Alerts:
         alert = newest
         before = newest.version if newest is not None and not newest.over else 0
         change: Change | None = None
+        past = PastAlerts(self._store.alerts)
         for finding in map(self._linked, findings):
             policy = self.policy(finding.lane)
-            if alert is not None and not alert.over:
+            if alert is not None and await past.have(alert, finding, now, policy):
+                found = None
+            elif alert is not None and not alert.over:
                 found = hear(alert, finding, now, policy, silences)
             elif alert is not None and concerns(alert, finding, now, policy):
                 found = None

@@ -24,6 +24,7 @@ from bot.domain.watch.checks import (
     observe,
     p95,
     signals,
+    standing,
 )
 
 LANE = Lane("checkout", "production")
@@ -344,3 +345,17 @@ def test_signals_of_a_check(said: str, parts: tuple[str, ...], gateway: bool, he
     assert observe(monitor, MonitorState(), CheckResult(0.0, 0.1, said, parts))[0].last == CheckResult(
         0.0, 0.1, said
     )
+
+
+def test_what_fires_is_told_as_it_stands_and_availability_is_marked_as_lasting() -> None:
+    watched = Watched()
+    (failing,) = watched.take([failed(0), failed(60), failed(120)])
+    assert list(standing(watched.monitor, watched.state)) == [failing]
+    assert not failing.lasting
+    hours = tuple(Hour(START + n * HOUR_S, 0.0, HOUR_S) for n in range(-30, 0))
+    bad = Watched(state=MonitorState(last=passed(-60), hours=hours))
+    (unavailable,) = bad.take([passed(0)])
+    assert (unavailable.labels["rule"], unavailable.lasting) == ("unavailable", True)
+    assert list(standing(bad.monitor, bad.state)) == []
+    watched.take([passed(180)])
+    assert list(standing(watched.monitor, watched.state)) == []

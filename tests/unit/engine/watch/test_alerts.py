@@ -326,6 +326,48 @@ async def test_what_a_person_resolved_is_not_opened_by_the_same_news() -> None:
     assert await world.store.alerts.open() == []
 
 
+async def test_a_late_notification_of_an_older_alert_joins_no_newer_one() -> None:
+    """It is compared with more than the newest alert of its lane: not with what ended long ago."""
+    world = AlertWorld()
+    late = errors(source="prometheus", fingerprint="disk")
+    await world.alerts.hear([late])
+    world.clock.forward(60)
+    await world.alerts.hear([replace(late, firing=False, at=world.clock.now())])
+    await world.pass_s(120)
+    await world.alerts.hear([errors(at=world.clock.now())])
+    newer = await world.one()
+    await world.alerts.hear([late])
+    assert await world.one() == newer
+    world.clock.forward(900)
+    await world.alerts.hear([late])
+    assert [each.finding.fingerprint for each in (await world.one()).firing] == ["disk", "errors"]
+
+
+async def test_availability_that_a_person_resolved_opens_nothing_until_it_was_well() -> None:
+    """A restart tells of it again, days later, and after other alerts of the lane."""
+    world = AlertWorld()
+    week = errors(source="monitor", fingerprint="check:health:unavailable", lasting=True)
+    await world.alerts.hear([week])
+    await world.press(await world.one(), AlertAction.RESOLVE, reason="known")
+    world.clock.forward(86_400)
+    await world.alerts.hear([replace(week, at=world.clock.now())])
+    assert await world.store.alerts.open() == []
+    await world.alerts.hear([errors(at=world.clock.now())])
+    world.clock.forward(60)
+    await world.alerts.hear([replace(week, at=world.clock.now())])
+    assert [each.finding.fingerprint for each in (await world.one()).firing] == ["errors"]
+
+
+async def test_availability_that_was_well_in_between_opens_an_alert_again() -> None:
+    world = AlertWorld()
+    week = errors(source="monitor", fingerprint="check:health:unavailable", lasting=True)
+    await world.alerts.hear([week])
+    await world.alerts.hear([replace(week, firing=False)])
+    await world.pass_s(120)
+    await world.alerts.hear([replace(week, at=world.clock.now())])
+    assert [each.finding.fingerprint for each in (await world.one()).firing] == [week.fingerprint]
+
+
 # ---- people ------------------------------------------------------------------------------------------------
 
 

@@ -199,7 +199,7 @@ async def test_three_failures_are_told_once_and_so_is_their_end() -> None:
     world = World((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING, "other")))
     await world.run(300)
     world.services.down = {"health"}
-    await world.run(600)
+    await world.run(500)
     assert world.heard.of(MonitorRule.FAILING) == [False, True]
     finding = world.heard.all[-1]
     assert (finding.lane, finding.text) == (PRODUCTION, "It answered 503.")
@@ -207,6 +207,21 @@ async def test_three_failures_are_told_once_and_so_is_their_end() -> None:
     await world.run(120)
     assert world.heard.of(MonitorRule.FAILING) == [False, True, False]
     assert world.heard.of(MonitorRule.FAILING, "other") == [False]
+
+
+async def test_what_goes_on_failing_is_told_again_for_an_alert_that_a_person_resolved() -> None:
+    """As the same finding, since the same time; what waits to be told is told as it is, and availability once."""
+    world = World((PRODUCTION, check(PRODUCTION)))
+    world.services.down = {"health"}
+    await world.run(3_000)
+    failing = [each for each in world.heard.all if each.labels["rule"] == "failing"]
+    assert len(failing) == 4
+    assert {(each.firing, each.at, each.text) for each in failing} == {
+        (True, failing[0].at, "It answered 503.")
+    }
+    world.services.down = set()
+    await world.run(2_000)
+    assert world.heard.of(MonitorRule.FAILING) == [True, True, True, True, False]
 
 
 async def test_a_check_that_hangs_delays_no_other_and_is_not_asked_twice_at_a_time() -> None:
