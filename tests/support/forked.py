@@ -48,13 +48,13 @@ class Said(NamedTuple):
 
 
 async def command(
-    words: Sequence[str], environment: Mapping[str, str], folder: Path, limit_s: float = 60.0
+    words: Sequence[str], environment: Mapping[str, str], folder: Path, limit_s: float = 150.0
 ) -> Said:
     """Run `slipway WORDS…` with exactly this environment. Raises `TimeoutError`; the command is ended then."""
     return await asyncio.to_thread(run, words, environment, folder, limit_s)
 
 
-def run(words: Sequence[str], environment: Mapping[str, str], folder: Path, limit_s: float = 60.0) -> Said:
+def run(words: Sequence[str], environment: Mapping[str, str], folder: Path, limit_s: float = 150.0) -> Said:
     """`command`, where no loop runs."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         code = _fork(words, environment, folder, (out, err), limit_s)
