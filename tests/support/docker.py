@@ -19,6 +19,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from bot.adapters.free_ports import free_port
+from tests.support.waiting import PATIENCE_S
+
 # A service in an image of 2 MB: /healthz, /version, and whatever its command does instead.
 _SERVE = """#!/bin/sh
 trap 'exit 0' TERM
@@ -42,7 +45,6 @@ _APPLETS = (
     "tail",
     "env",
 )
-_STARTS_S = 30.0
 # ann:secret as `htpasswd -B` writes it.
 _LOGIN = "ann:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
 _BRIDGE = "sliptest"
@@ -96,7 +98,7 @@ class DockerEngine:
         command = [*self._within, "dockerd", "-H", self.address, *options]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + _STARTS_S
+        deadline = time.monotonic() + PATIENCE_S
         while self.call("GET", "/_ping")[0] != 200:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 tail = "\n".join((self.folder / "log").read_text().splitlines()[-5:])
@@ -227,8 +229,8 @@ class Registry:
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", *, locked: bool = False) -> None:
         self.folder, self._host = folder, host
-        with socket.create_server((host, 0)) as free:
-            self.port = free.getsockname()[1]
+        # Below the range of outgoing connections, which would take it while the registry is away.
+        self.port = free_port(host, ())
         self._config = folder / f"registry-{self.port}.yml"
         storage = f"storage: {{filesystem: {{rootdirectory: {folder / 'registry'}}}}}\n"
         http = f"http: {{addr: '{self.name}'}}\n"
@@ -246,7 +248,7 @@ class Registry:
     def start(self) -> None:
         command = ["docker-registry", "serve", str(self._config)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + _STARTS_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             with suppress(OSError), socket.create_connection((self._host, self.port), 1):
                 return

@@ -11,13 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from bot.adapters.free_ports import free_port
+from tests.support.waiting import PATIENCE_S
+
 
 class RedisServer:
     """Keeps nothing on disk. Use `redis_server`."""
 
     def __init__(self, program: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        # Below the range of outgoing connections, which would take it while the server is away.
+        self.port = free_port("127.0.0.1", ())
         self._program = program
         self._folder = tempfile.mkdtemp(prefix="slipway-redis-")
         self._process: subprocess.Popen[bytes] | None = None
@@ -31,7 +34,7 @@ class RedisServer:
             " "
         )
         self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as asking:
                 asking.sendall(b"PING\r\n")
