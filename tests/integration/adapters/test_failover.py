@@ -17,6 +17,8 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.real
 
 SIZE = 4
+# For a connection or a statement: more than a busy machine needs for one, since no write may fail but by the servers.
+TIMEOUT_S = 2.0
 
 
 class Failover:
@@ -69,7 +71,7 @@ class Failover:
 
     async def _there(self, key: str) -> Mapping[str, object] | None:
         name = "test_0"
-        async with Database(self.standby.dsn(name), size=1) as direct:
+        async with Database(self.standby.dsn(name), size=1, timeout_s=TIMEOUT_S) as direct:
             return await PostgresStore(direct).notes.note("failover", key)
 
 
@@ -87,7 +89,7 @@ async def failover(servers: tuple[PostgresServer, Standby]) -> AsyncIterator[Fai
     primary, standby = servers
     async with TcpProxy(primary.socket) as proxy:
         dsn = f"postgresql://postgres@127.0.0.1:{proxy.port}/test_0"
-        async with Database(dsn, size=SIZE) as database:
+        async with Database(dsn, size=SIZE, timeout_s=TIMEOUT_S) as database:
             made = Failover(primary, standby, proxy, database)
             await made.begun()
             yield made
