@@ -96,7 +96,9 @@ async def test_a_command_that_is_to_end_is_ended_there_with_all_it_started(
     inner = f"trap '' TERM; while :; do echo x >> {folder}/ticks; sleep 0.05; done"
     text = f'trap "echo asked >> {folder}/asked" TERM; ({inner}) & while :; do sleep 0.05; done'
     job = Job(tmp_path / "job")
-    await job.start(remote(server, "/bin/sh", "-c", text, timeout_s=1.5 if how == "timeout" else 60.0))
+    # Time enough to log in and to begin, and then for what the trap does.
+    timeout_s = 6.0 if how == "timeout" else 60.0
+    await job.start(remote(server, "/bin/sh", "-c", text, timeout_s=timeout_s, grace_s=2.0))
 
     async def ticks() -> int:
         path = tmp_path / "ticks"
