@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import structlog
+from aiohttp.web import Application
 
 from bot.adapters.alerts.sources.receiving import Receiver
 from bot.adapters.calendars.reader import IcsCalendars
@@ -68,7 +69,7 @@ from bot.settings import Settings
 from bot.ui.gateway.client import SlipwayBot, point_at
 from bot.ui.gateway.supervisor import run_supervised
 from bot.ui.interactions.responder import Responder
-from bot.web.api.app import Parts, create_api
+from bot.web.api.parts import Parts
 from bot.web.app import Admin, create_app, serve
 from cogs import COGS
 
@@ -300,7 +301,8 @@ async def _assemble(
         """The same wait for everybody who must have the schema, and the server's time."""
         return asyncio.create_task(_prepared(dsn, clock))
 
-    api = create_api(
+    api = functools.partial(
+        _api,
         Parts(
             engine,
             incidents,
@@ -311,7 +313,7 @@ async def _assemble(
             members,
             ready=lambda: ready().done(),
             observed=telemetry.interaction,
-        )
+        ),
     )
     web = await serve(
         create_app(
@@ -447,6 +449,12 @@ async def _beside(task: Awaitable[object], main: Awaitable[None]) -> None:
         await main
     finally:
         beside.cancel()
+
+
+def _api(parts: Parts) -> Application:
+    from bot.web.api.app import create_api  # 2.4 MiB, for those who use it
+
+    return create_api(parts)
 
 
 def _admin_token(settings: Settings) -> str | None:

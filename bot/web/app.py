@@ -12,10 +12,11 @@ from aiohttp import web
 
 from bot import __version__
 from bot.web.alerts import Deliveries, add_alerts
-from bot.web.api.operations import PREFIX
+from bot.web.api import PREFIX
 from bot.web.errors import ApiError, errors
 from bot.web.health import HealthChecks, Probe
 from bot.web.hooks import Receive, add_hooks
+from bot.web.later import SubAppLater
 
 _READY_FOR = ("gateway", "db")
 
@@ -58,19 +59,19 @@ def create_app(
     probes: Mapping[str, Probe],
     telemetry: Exposition,
     admin: Admin,
-    api: web.Application | None = None,
+    api: Callable[[], web.Application] | None = None,
     *,
     hooks: Receive | None = None,
     alerts: Deliveries | None = None,
 ) -> web.Application:
     """The application. `probes` by part: `gateway` and `db` decide `/readyz`; all are in `/health`.
 
-    api: served below `/api/v1`. hooks: takes callbacks of systems that deploy. alerts: takes what other programs
-    alert of.
+    api: makes what is served below `/api/v1`, at its first request. hooks: takes callbacks of systems that deploy.
+    alerts: takes what other programs alert of.
     """
     app = _Web(HealthChecks(probes, found=telemetry.component), telemetry, admin).app()
     if api is not None:
-        app.add_subapp(PREFIX, api)
+        app.router.register_resource(SubAppLater(PREFIX, api))
     if hooks is not None:
         add_hooks(app, hooks)
     if alerts is not None:

@@ -86,11 +86,13 @@ async def serving(
     reload: Callable[[], Awaitable[Reloaded]] = reloaded,
     token: str | None = TOKEN,
     telemetry: Telemetry | None = None,
+    api: Callable[[], web.Application] | None = None,
 ) -> AsyncIterator[Caller]:
     app = create_app(
         {"gateway": connected, "db": well} if probes is None else probes,
         telemetry or Telemetry(),
         Admin(token, reload),
+        api,
     )
     runner = await serve(app, "127.0.0.1", 0)
     try:
@@ -257,3 +259,54 @@ async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_behind() -> N
         app = create_app({}, Telemetry(), Admin(None, reloaded))
         with pytest.raises(OSError, match="address already in use"):
             await serve(app, "127.0.0.1", taken.getsockname()[1])
+
+
+async def test_the_api_is_made_once_by_its_first_requests_and_no_other_path_makes_it() -> None:
+    made: list[web.Application] = []
+
+    async def greeted(request: web.Request) -> web.Response:
+        assert request.app is made[0]
+        return web.json_response({"to": request.match_info["name"]})
+
+    @web.middleware
+    async def own(request: web.Request, handler: Callable[[web.Request], Awaitable[Any]]) -> Any:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return web.json_response({"own": error.status}, status=error.status)
+
+    def api() -> web.Application:
+        app = web.Application(middlewares=[own])
+        app.router.add_get("/greetings/{name}", greeted)
+        made.append(app)
+        return app
+
+    async with serving(api=api) as call:
+        for path in ("/livez", "/api", "/api/v10/greetings/ada"):
+            await call(path)
+        assert not made
+        answers = await asyncio.gather(*(call("/api/v1/greetings/ada") for _ in range(5)))
+        assert [(status, body) for status, body, _ in answers] == [(200, {"to": "ada"})] * 5
+        assert (await call("/api/v1/greetings/ada", "POST"))[:2] == (405, {"own": 405})
+        for path in ("/api/v1", "/api/v1/", "/api/v1/nothing"):
+            assert (await call(path))[:2] == (404, {"own": 404})
+    assert len(made) == 1
+
+
+async def test_an_api_that_could_not_be_made_is_an_error_of_that_request_alone() -> None:
+    tries = iter([OSError("no memory"), None])
+
+    async def greeted(request: web.Request) -> web.Response:
+        return web.json_response({})
+
+    def api() -> web.Application:
+        if error := next(tries):
+            raise error
+        app = web.Application()
+        app.router.add_get("/greetings", greeted)
+        return app
+
+    async with serving(api=api) as call:
+        assert (await call("/api/v1/greetings"))[0] == 500
+        assert (await call("/livez"))[0] == 200
+        assert (await call("/api/v1/greetings"))[0] == 200

@@ -20,7 +20,8 @@ from bot.domain.tokens import TokenScope
 from bot.engine.watch.incidents.service import Incidents
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import Unreachable
-from bot.web.api.app import Parts, create_api
+from bot.web.api.app import create_api
+from bot.web.api.parts import Parts
 from bot.web.app import Admin, create_app, serve
 from tests.support.actors import BOSS, DEV
 from tests.support.catalogs import V140
@@ -123,7 +124,7 @@ async def serving(
             world.clock,
             members,
         )
-        app = create_app({}, Telemetry(), Admin(None, reloaded), create_api(parts))
+        app = create_app({}, Telemetry(), Admin(None, reloaded), lambda: create_api(parts))
         runner = await serve(app, "127.0.0.1", 0)
         try:
             async with aiohttp.ClientSession() as session:

@@ -56,13 +56,14 @@ print(*sys.modules)
 print(*(name for name, module in sys.modules.items() if name.startswith("bot.") and hasattr(module, "KIND")))
 """
 # Each costs megabytes of idle memory, and most bots need none of them: clients of Redis and Docker, migrations, charts
-# and calendars (processes of their own), mail, secrets in crash logs, retries.
+# and calendars (processes of their own), mail, secrets in crash logs, retries, the HTTP API.
 HEAVY = {
     *(
         "aiosmtplib",
         "alembic",
         "bot.cli.deploys",
         "bot.doctor",
+        "bot.web.api.models",
         "detect_secrets",
         "icalendar",
     ),

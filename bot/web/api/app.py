@@ -6,26 +6,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 from aiohttp import web
 from pydantic import BaseModel
 
 from bot.domain import phrasebook
-from bot.domain.config import Catalog
 from bot.domain.errors import UserError
-from bot.engine.service import Engine
-from bot.engine.watch.incidents.service import Incidents
-from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
-from bot.ports.members import Members
-from bot.ports.tokens import TokenStore
-from bot.web.api import openapi
+from bot.web.api import PREFIX, openapi
 from bot.web.api.access import Access, require
 from bot.web.api.calls import ApiCall
 from bot.web.api.handlers import Handlers
-from bot.web.api.operations import OPERATIONS, PREFIX, Operation
+from bot.web.api.operations import OPERATIONS, Operation
+from bot.web.api.parts import Parts
 from bot.web.api.problems import Problem, asked_by, problems
 from bot.web.api.reading import interaction_of, read
 from bot.web.api.reports import Download
@@ -35,25 +30,6 @@ Handle = Callable[[ApiCall], Awaitable[BaseModel | Download]]
 _DOWNLOAD_S = 600.0
 
 _log = structlog.get_logger(__name__)
-
-
-def _unmeasured(operation: str, outcome: str, seconds: float) -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the API is made of. ready: whether the database has its schema. observed: as of `Responder`."""
-
-    engine: Engine
-    incidents: Incidents
-    catalog: Callable[[], Catalog]
-    tokens: TokenStore
-    limiter: RateLimiter
-    clock: Clock
-    members: Members
-    ready: Callable[[], bool] = lambda: True
-    observed: Callable[[str, str, float], None] = _unmeasured
 
 
 def create_api(parts: Parts) -> web.Application:

@@ -16,7 +16,7 @@ from bot.web.api.models import BIGGEST, DIGITS, STRICT, WHOLE, Environment, Serv
 
 
 class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class IncidentPath(_Asked):
@@ -77,7 +77,7 @@ class IncidentActBody(_Asked):
 
 
 class _Told(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ResponseInfo(_Told):

@@ -55,7 +55,7 @@ ReasonText = Annotated[str, Field(max_length=500, examples=["merged to main"])]
 class _Given(BaseModel):
     """What a caller sends. Unknown names are mistakes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class _Body(_Given):
@@ -122,7 +122,7 @@ class WaitQuery(_Given):
 class KeyHeader(BaseModel):
     """Other headers are no business of the API."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     key: Annotated[
         str | None,
@@ -248,7 +248,7 @@ class PanicBody(_Body):
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class FindingInfo(_Answer):

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from bot import __version__
-from bot.web.api import models
-from bot.web.api.operations import OPERATIONS, PREFIX, REFUSALS, Operation
+from bot.web.api import PREFIX, models
+from bot.web.api.operations import OPERATIONS, REFUSALS, Operation
 from bot.web.api.problems import CONTENT_TYPE
 
 _REF = "#/components/schemas/{model}"

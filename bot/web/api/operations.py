@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from bot.domain.tokens import TokenScope
 from bot.web.api import incidents, models, reports
 
-PREFIX = "/api/v1"
 Budget = Literal["api_read", "api_change"]
 
 

@@ -17,7 +17,7 @@ from bot.web.api.models import Moment, Name
 
 
 class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ReportQuery(_Asked):
@@ -42,7 +42,7 @@ class ExportQuery(_Asked):
 
 
 class _Told(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class TypicalInfo(_Told):
