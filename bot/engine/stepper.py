@@ -16,7 +16,7 @@ from bot.domain.records import Answer, Claimed, GivenUp, LaneRow, Loaded, Rollou
 from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import DrawCard, Effect, Event, Transition
 from bot.domain.rollout.model import Phase, Readiness, Release, Rollout
-from bot.domain.rollout.step_builder import Stepped
+from bot.domain.rollout.step_builder import Stepped, changed
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import AlreadyAnswered, Unreachable
 from bot.ports.meter import Meter, NoMeter
@@ -403,7 +403,7 @@ def change_of(
 
 def stamped(rollout: Rollout) -> Rollout:
     """The rollout as the next save of it."""
-    return replace(rollout, stamp=secrets.token_hex(4))
+    return changed(rollout, stamp=secrets.token_hex(4))
 
 
 def order_kinds() -> frozenset[str]:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from bot.domain.rollout.events import DrawCard, Effect, LogLine, SetDesired, Transition
 from bot.domain.rollout.model import Actor, Desired, Phase, Release, Rollout
 from bot.domain.rollout.wording import Wording, wording_for
+
+_PLACES = {each.name: place for place, each in enumerate(fields(Rollout))}
+_values = attrgetter(*_PLACES)
+
+
+def changed(rollout: Rollout, **changes: Any) -> Rollout:
+    """`dataclasses.replace` of a rollout, in a third of its time: each press makes five. KeyError for unknown names."""
+    values = list(_values(rollout))
+    for name, value in changes.items():
+        values[_PLACES[name]] = value
+    return Rollout(*values)
 
 
 class Stepped(NamedTuple):
@@ -39,7 +51,7 @@ class StepBuilder:
         return wording_for(self.rollout.policy.words)
 
     def change(self, **changes: Any) -> None:
-        self.rollout = replace(self.rollout, **changes)
+        self.rollout = changed(self.rollout, **changes)
 
     def order(self, *effects: Effect) -> None:
         self.effects.extend(effects)
