@@ -6,6 +6,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -24,39 +25,43 @@ class Answer(NamedTuple):
 
 
 class Asking(ABC):
-    """`async with` it: questions at `rate` a second, open loop."""
+    """`async with` it: questions at `rate` a second, open loop.
+
+    They are counted in the order in which they were asked: an answer that took long is none to who asked after it.
+    """
 
     def __init__(self, rate: float) -> None:
+        self.count = 0
         self.settled = 0
         self._rate = rate
-        self._seen: list[Answer] = []
+        self._seen: list[tuple[int, Answer]] = []  # in the order in which they were answered
         self._asking: asyncio.Task[None] | None = None
 
-    @property
-    def count(self) -> int:
-        return len(self._seen)
-
     def answers(self, since: int = 0, to: int | None = None) -> Counter[str]:
-        """How many requests each release answered, well or not."""
-        return Counter(answer.version for answer in self._seen[since:to])
+        """How many of these questions each release has answered, well or not."""
+        return Counter(answer.version for answer in self._answered(since, to))
 
     def failures(self, since: int = 0) -> Counter[str]:
-        """How many requests failed, by the release that answered."""
-        return Counter(answer.version for answer in self._seen[since:] if not answer.good)
+        """How many of these questions failed, by the release that answered."""
+        return Counter(answer.version for answer in self._answered(since) if not answer.good)
 
     async def only(self, version: str, many: int = 40) -> None:
         """Waits until this release gave the last `many` answers; twice as many more are from `settled` on."""
 
         async def recent() -> Counter[str]:
-            return self.answers(max(0, self.count - many))
+            return Counter(answer.version for _, answer in self._seen[-many:])
 
         await until(recent, lambda found: found == {version: many})
-        self.settled, wanted = self.count, self.count + 2 * many
+        self.settled = self.count
 
         async def more() -> bool:
-            return self.count >= wanted
+            return sum(1 for _ in self._answered(self.settled)) >= 2 * many
 
         await until(more)
+
+    def _answered(self, since: int, to: int | None = None) -> Iterator[Answer]:
+        last = self.count if to is None else to
+        return (answer for number, answer in self._seen if since <= number < last)
 
     async def __aenter__(self) -> Self:
         self._asking = asyncio.create_task(self._ask_forever())
@@ -76,10 +81,11 @@ class Asking(ABC):
             while True:
                 due = max(due + 1 / self._rate, time.monotonic() - 1)
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-                asked.create_task(self._remember(session))
+                asked.create_task(self._remember(session, self.count))
+                self.count += 1
 
-    async def _remember(self, session: aiohttp.ClientSession) -> None:
-        self._seen.append(await self.ask(session))
+    async def _remember(self, session: aiohttp.ClientSession, number: int) -> None:
+        self._seen.append((number, await self.ask(session)))
 
     @abstractmethod
     async def ask(self, session: aiohttp.ClientSession) -> Answer:
