@@ -19,7 +19,7 @@ MISTAKES = (
     ),  # a missing role
     ("team.yaml", "tick: 300ms", "tick: soon"),
     ("team.yaml", "drift: repair", "drift: mend"),
-    ("plans.yaml", "soak: 20s", "soak: 20s, shift: 20, soak: 1s"),  # weights that fall
+    ("plans.yaml", "soak: 20m", "soak: 20m, shift: 20, soak: 1s"),  # weights that fall
     ("plans.yaml", "gate: brief, shift", "gate: breif, shift"),
     ("plans.yaml", "errors: 10%}", "errors: 110%}"),
     ("services.yaml", "  cart:", "  search:"),  # two services with one name

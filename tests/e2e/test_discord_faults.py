@@ -37,41 +37,41 @@ async def calm(stack: Stack) -> AsyncIterator[None]:
 @pytest.mark.parametrize("kind", ["gateway_drop", "op7"])
 async def test_a_broken_connection_is_resumed_and_presses_work(stack: Stack, kind: str) -> None:
     id_ = await acts.soaking(stack)
-    before = await acts.identified(stack)
+    before = await acts.handshakes(stack)
     await acts.struck(stack, await acts.fault(stack, kind))
-    await acts.connected(stack)
+    await acts.reconnected(stack, before)
     await acts.still_works(stack, id_)
-    assert await acts.identified(stack) == before
+    assert await acts.identified(stack) == before[0]
 
 
 async def test_an_invalid_session_identifies_again_and_presses_work(stack: Stack) -> None:
     id_ = await acts.soaking(stack)
-    before = await acts.identified(stack)
+    before = await acts.handshakes(stack)
     await acts.struck(stack, await acts.fault(stack, "op9"))
-    await acts.disconnected(stack)
-    await acts.connected(stack)
+    await acts.reconnected(stack, before)
     await acts.still_works(stack, id_)
-    assert await acts.identified(stack) == before + 1
+    assert await acts.identified(stack) == before[0] + 1
 
 
 async def test_a_dead_resume_address_gets_a_fresh_client_and_presses_work(stack: Stack) -> None:
     id_ = await acts.soaking(stack)
-    before = await acts.identified(stack)
+    before = await acts.handshakes(stack)
     dead = await acts.fault(stack, "dead_resume", seconds=600)
     await acts.fault(stack, "gateway_drop")
     await acts.struck(stack, dead)
-    await acts.connected(stack)
+    await acts.reconnected(stack, before)
     await acts.still_works(stack, id_)
-    assert await acts.identified(stack) == before + 1
+    assert await acts.identified(stack) == before[0] + 1
     await stack.stage.call("DELETE", f"faults/{dead}")
 
 
 async def test_unanswered_heartbeats_end_the_connection_and_presses_work(stack: Stack) -> None:
     id_ = await acts.soaking(stack)
+    before = await acts.handshakes(stack)
     deaf = await acts.fault(stack, "missed_acks", count=100)
     await acts.logged(stack, "heartbeats_unanswered")
     await stack.stage.call("DELETE", f"faults/{deaf}")
-    await acts.connected(stack)
+    await acts.reconnected(stack, before)
     await acts.still_works(stack, id_)
 
 

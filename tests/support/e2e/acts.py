@@ -181,6 +181,29 @@ async def identified(stack: Stack) -> int:
     return 1000 - int((await slipway(stack))["identifies_left"])
 
 
+async def handshakes(stack: Stack) -> tuple[int, int]:
+    """How many IDENTIFYs there were, and how often the newest session was resumed."""
+    found = (await stack.stage.call("GET", "state"))["sessions"]
+    ours = [one for one in found if one["application"] == "slipway"]
+    newest = max(ours, key=lambda one: str(one["since"]), default=None)
+    return await identified(stack), int(newest["resumes"]) if newest else 0
+
+
+async def reconnected(stack: Stack, before: tuple[int, int]) -> None:
+    """Returns when the gateway is up by a handshake after those of `before`.
+
+    The connection that broke may have been replaced before anyone saw that it was gone, and seem to be there when it
+    is not any more.
+    """
+
+    async def look() -> bool | None:
+        now = await handshakes(stack)
+        return True if now[0] > before[0] or now[1] > before[1] else None
+
+    await stack.until("another handshake", look)
+    await connected(stack)
+
+
 async def connected(stack: Stack) -> None:
     """Returns when both ends say that the gateway is up."""
 
