@@ -16,8 +16,10 @@ from tests.support.postgres import PostgresServer, postgres_server
 
 pytestmark = [*marks("database"), pytest.mark.real]
 LANES = lanes("checkout/endurance", "search/endurance", "mail/endurance")
+# So that a soak is not over before the outage, nor right after it.
+ENVIRONMENT = {"SLIPWAY_VAR_SOAK": "20s"}
 # Longer than all of the soak that is left would take.
-OUTAGE_S = 12.0
+OUTAGE_S = 24.0
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,7 @@ async def test_abort_on_the_machine_while_database_and_discord_are_away_is_audit
     since = await stack.cursor("mail", "endurance")
     id_ = await stack.deploy("mail", "1.6.0", "endurance")
     await stack.phase(id_, "soaking")
-    deaf = [await fault(stack, "gateway_drop", seconds=120), await fault(stack, "503", seconds=120)]
+    deaf = [await fault(stack, "gateway_drop", seconds=900), await fault(stack, "503", seconds=900)]
     async with away(postgres):
         told = await stack.demo.cli("abort", "mail", "endurance", "--reason", "pages are on fire")
         assert "all traffic goes to stable" in told

@@ -30,13 +30,14 @@ def servers() -> Iterator[tuple[PostgresServer, Standby]]:
 
 @asynccontextmanager
 async def behind(proxy: TcpProxy) -> AsyncIterator[Stack]:
-    async with opened(LANES, f"postgresql://postgres@127.0.0.1:{proxy.port}/test_0") as stack:
+    dsn = f"postgresql://postgres@127.0.0.1:{proxy.port}/test_0"
+    async with opened(LANES, dsn, environment={"SLIPWAY_VAR_SOAK": "10m"}) as stack:
         yield stack
 
 
 async def readiness(stack: Stack) -> Json:
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session,
         session.get(f"{stack.demo.bot_url}/readyz") as answer,
     ):
         return {"code": answer.status, **await answer.json()}
@@ -69,8 +70,11 @@ async def test_after_a_failover_presses_work_again_without_a_restart(
         await asyncio.to_thread(standby.promote)
         proxy.lead_to(standby.socket)
 
+        async def ready() -> bool | None:
+            return True if (await readiness(stack))["code"] == 200 else None
+
         await stack.bot_back()
-        assert (await readiness(stack))["code"] == 200
+        await stack.until("the bot to be ready", ready)
         await stack.press("oncall", id_, "Roll back")
         await stack.phase(id_, "rolled_back")
         await stack.served_by("checkout", "endurance", "1.4.0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -40,12 +41,14 @@ async def test_host_and_watchdog_killed_the_bot_brings_stable_back(stack: Stack)
         os.kill(was[name], signal.SIGKILL)
 
     async def another() -> bool | None:
-        return True if stack.host_pids()["host"] != was["host"] else None
+        with contextlib.suppress(OSError, ValueError):  # it is written while it is read
+            return True if stack.host_pids()["host"] != was["host"] else None
+        return None
 
     await stack.until("another host", another)
     for lane in LANES:
         await stack.until(f"{lane.service} to be served", lambda lane=lane: served(stack, lane.service))
-    assert (await stack.health())["ok"]
+    await stack.bot_back()
 
 
 async def served(stack: Stack, service: str) -> bool | None:
@@ -65,13 +68,14 @@ async def test_a_candidate_that_dies_in_a_soak_is_rolled_back_and_only_its_own_u
     killed = time.time()
     os.kill(pid, signal.SIGKILL)
     row = await stack.phase(id_, "rolled_back")
+    over = time.time()
     await stack.served_by("search", "endurance", "1.4.0")
     # Whichever is seen first: its death, or the requests that failed with it.
     assert re.search(r"1\.6\.0 crashed|requests failed", row["outcome"]), row["outcome"]
     alert = await stack.stage.message("alerts", "search", "1.6.0", after=before)
     assert alert["notified"] == ["oncall"]
-    # The router answers for it until its share is stable's: a moment.
-    assert_soon_over(await stack.foreign_errors("search", "endurance", since), killed)
+    # The router answers for it until its share is stable's.
+    assert_only_of_requests(killed, over, await stack.foreign_errors("search", "endurance", since))
     assert stack.starts("search", "endurance", "1.6.0") == 1
     assert (await audited(stack, id_))["rolled_back"] == 1
     await said_once(stack, id_)
@@ -86,12 +90,13 @@ async def test_a_stable_that_dies_in_a_soak_is_started_again_and_the_rollout_goe
     os.kill(pid, signal.SIGKILL)
     await stack.phase(id_, "succeeded")
     await stack.served_by("mail", "endurance", "1.6.0")
-    assert_soon_over(await stack.foreign_errors("mail", "endurance", since), killed)
+    # Until another process was ready, on a machine that may be busy.
+    assert_only_of_requests(killed, killed + 60, await stack.foreign_errors("mail", "endurance", since))
 
 
-def assert_soon_over(errors: list[dict[str, Any]], killed: float) -> None:
-    """Errors only from the kill until another process was ready, on a machine that may be busy."""
-    assert all(killed - 1 <= error["at"] <= killed + 20 for error in errors), errors
+def assert_only_of_requests(since: float, to: float, errors: list[dict[str, Any]]) -> None:
+    """Every error ended after `since` and is of a request that began before `to`."""
+    assert all(since - 1 <= e["at"] and e["at"] - e["ms"] / 1000 <= to for e in errors), errors
 
 
 async def test_after_a_reboot_in_a_soak_stable_serves_and_the_rollout_is_ended_right(stack: Stack) -> None:

@@ -22,7 +22,10 @@ pytestmark = [*marks("restart"), pytest.mark.real]
 LANES = lanes("checkout/endurance", "search/endurance", "mail/production")
 KILLS = 5
 OTLP_PORT = free_port()
-ENVIRONMENT = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{OTLP_PORT}"}
+ENVIRONMENT = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{OTLP_PORT}",
+    "SLIPWAY_VAR_SOAK": "20s",  # so that it is not over before the bot is stopped
+}
 
 
 async def test_sigterm_in_a_soak_stops_cleanly_and_the_next_bot_goes_on(stack: Stack) -> None:
@@ -125,9 +128,9 @@ async def one_trace(stack: Stack, row: Any, traces: Collector) -> None:
     assert len({span.span_id for span in spans}) == len(spans)
     steps = [span for span in spans if span.parent_span_id == own.span_id]
     assert sorted(span.name for span in steps) == [
-        "observe 1 s", "shift 100%", "shift 40%", "soak 10 s", "take over", "verify"
+        "observe 1 s", "shift 100%", "shift 40%", "soak 20 s", "take over", "verify"
     ]  # fmt: skip
-    soak = next(span for span in steps if span.name == "soak 10 s")
+    soak = next(span for span in steps if span.name == "soak 20 s")
     assert {plain(event.attributes)["slipway.verdict"] for event in soak.events} == {"PASS"}
 
 
