@@ -106,7 +106,7 @@ async def in_staging(stack: Stack, *names: str) -> None:
 
 async def slipway(stack: Stack, *words: str, **environment: str) -> Answer:
     settings = {**os.environ, **stack.demo._env, "PYTHONPATH": str(ROOT), **environment}
-    found = Answer(*await command(("commands", *words), settings, stack.demo.folder, 90))
+    found = Answer(*await command(("commands", *words), settings, stack.demo.folder, 240))
     assert "Traceback" not in found.err, found.err
     return found
 
@@ -223,7 +223,7 @@ async def test_a_pipeline_detects_shows_applies_and_waits_for_the_button(stack: 
     assert shown.code == 10
     assert "+ /whistle created" in shown.json["text"]
     assert shown.json["environments"][0]["scopes"][0]["changes"]
-    staged = await slipway(stack, "apply", "greeter", "staging", "--wait", "--timeout", "60")
+    staged = await slipway(stack, "apply", "greeter", "staging", "--wait", "--timeout", "200")
     assert staged.code == 0, staged
     assert "succeeded" in staged.out
     produced = asyncio.create_task(
@@ -283,7 +283,7 @@ async def test_a_bad_manifest_is_refused_with_every_mistake_and_needs_no_databas
 
 async def test_backups_are_listed_and_restored_while_the_gateway_is_down(stack: Stack) -> None:
     await in_staging(stack, "greet", "yawn")
-    await acts.fault(stack, "gateway_drop", seconds=60)
+    await acts.fault(stack, "gateway_drop", seconds=900)
     await acts.disconnected(stack)
     merge(stack, "greet", "blink")
     staged = await slipway(stack, "apply", "greeter", "staging", "--wait", "--json")

@@ -123,4 +123,5 @@ async def everything_killed(stack: Stack) -> None:
     ]
     await stack.demo.end_bot(signal.SIGKILL)
     for pid in (pids["watchdog"], pids["host"], *releases):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # a warm release may have been stopped since
+            os.kill(pid, signal.SIGKILL)
