@@ -13,7 +13,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Descendants:
     def end(self) -> None:
         """Terminate all of them, then kill those that stay for five seconds."""
         asked: dict[psutil.Process, float] = {}
-        while left := [psutil.Process(e["pid"]) for e in self.listed() if psutil.pid_exists(e["pid"])]:
+        while left := [one for one in map(_process, self.listed()) if one is not None]:
             for process in left:
                 with contextlib.suppress(psutil.Error):
                     if process not in asked:
@@ -98,6 +98,13 @@ class Descendants:
 
     def _inherits(self, process: psutil.Process) -> bool:
         return process.environ().get(VARIABLE) == self._folder
+
+
+def _process(entry: Mapping[str, Any]) -> psutil.Process | None:
+    """The process of an entry, while there is one."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(entry["pid"])
+    return None
 
 
 def name_of(command: list[str]) -> str:

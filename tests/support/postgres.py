@@ -89,7 +89,8 @@ class PostgresServer:
         """Stop every process of the server as a machine that hangs, or let them continue."""
         postmaster = psutil.Process(self.pid)
         for process in (postmaster, *postmaster.children()):
-            process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+            with suppress(psutil.NoSuchProcess):  # a connection that has just ended
+                process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
     async def read_only(self) -> None:
         """Nothing can be written from now on, on open connections either."""

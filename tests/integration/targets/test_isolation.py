@@ -273,7 +273,11 @@ async def test_users_of_lanes_need_root(folder: Path) -> None:
 
 
 def _of(user: int) -> list[int]:
-    return [p.pid for p in psutil.process_iter() if user in p.uids() and p.status() != psutil.STATUS_ZOMBIE]
+    """The living processes of a user. Asked for like this, psutil leaves out those that end while it looks."""
+    every = psutil.process_iter(["uids", "status"])
+    return [
+        p.pid for p in every if user in (p.info["uids"] or ()) and p.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def _environ(process: psutil.Process) -> dict[str, str]:

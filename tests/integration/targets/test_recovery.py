@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -237,5 +238,5 @@ async def _generation_on_disk(folder: Path) -> int:
 
 
 def _pid_of(wanted: Release) -> int:
-    children = psutil.Process().children()
-    return next(c.pid for c in children if c.cmdline()[-1:] == [wanted.version])
+    mine = (each for each in psutil.process_iter(["ppid", "cmdline"]) if each.info["ppid"] == os.getpid())
+    return next(each.pid for each in mine if (each.info["cmdline"] or [])[-1:] == [wanted.version])
