@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
-from page.conftest import Stage, launch
+from page.conftest import FONTS_LOADED, Stage, launch
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -83,7 +83,8 @@ async def opened(browser: Browser, stage: Stage, *, font: bool) -> Page:
         await page.route("**/*.woff2", lambda route: route.abort())
     await page.goto(f"{stage.url}/#workshop/general?as=mia")
     await page.wait_for_selector("body[data-ready]")
-    await page.evaluate("document.fonts.ready")
+    await written(page).wait_for()
+    await page.evaluate(FONTS_LOADED)
     return page
 
 
@@ -132,6 +133,8 @@ async def test_digits_and_spaces_come_from_a_text_font(
 async def test_no_text_without_emoji_is_drawn_by_the_emoji_font(bare_browser: Browser, stage: Stage) -> None:
     page = await opened(bare_browser, stage, font=True)
     await page.get_by_role("button", name="Sandbox: bots, services and faults").click()
+    await expect(page.get_by_role("complementary", name="Sandbox")).to_contain_text("Robot")
+    await page.evaluate(FONTS_LOADED)
     leaves = await page.evaluate_handle(LEAVES)
     wrong: dict[str, set[str]] = {}
     for handle in (await leaves.get_properties()).values():

@@ -88,10 +88,11 @@ async def test_mentions_from_before_the_page_was_opened_are_counted(open_tab: Op
     assert (await tab.page.title()).startswith("(1) ")
 
 
-async def test_typing_is_shown(open_tab: Open) -> None:
+async def test_typing_is_shown(open_tab: Open, stage: Stage) -> None:
     tab = await open_tab("workshop/news")
     await tab.run("ponder")
     await expect(tab.page.locator("#main-view .typing")).to_have_text("Robot is typing…")
+    await stage.go_on()
     await expect(tab.rows.last).to_contain_text("It depends.")
     await expect(tab.page.locator("#main-view .typing")).to_be_empty()
 

@@ -12,12 +12,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 CARD = {"dish": "chocolate", "size": "large", "table": "window"}
 
 
-async def test_an_edit_changes_the_message_in_place(open_tab: Open) -> None:
+async def test_an_edit_changes_the_message_in_place(open_tab: Open, stage: Stage) -> None:
     tab = await open_tab("workshop/support")
     await tab.run("live")
     row = tab.rows.last
     await expect(row).to_contain_text("brewed 0%")
     await row.evaluate("(el) => { el.marked = el.querySelector('.text'); }")
+    await stage.go_on()
     await expect(row).to_contain_text("brewed 100%")
     assert await row.evaluate("(el) => el.marked === el.querySelector('.text')")
     await expect(row).to_contain_text("(edited)")
@@ -34,8 +35,9 @@ async def test_accepting_changes_the_card_and_the_list_keeps_its_place(open_tab:
     await expect(card).to_contain_text("Brewing, 5% done")
     await expect(card.locator(".mention")).to_have_text("@Mia")
     assert await tab.page.evaluate("window.kept.isConnected")
-    gap = "(el) => el.scrollHeight - el.scrollTop - el.clientHeight"
-    assert await tab.page.locator("#main-view .scroller").evaluate(gap) <= 1
+    at_the_end = "(el) => el.scrollHeight - el.scrollTop - el.clientHeight <= 1"
+    scroller = await tab.page.locator("#main-view .scroller").element_handle()
+    await tab.page.wait_for_function(at_the_end, arg=scroller)
 
 
 async def test_a_refusal_is_seen_by_the_person_who_pressed_alone(open_tab: Open, stage: Stage) -> None:
@@ -172,7 +174,7 @@ async def test_an_alert_reaches_the_person_it_mentions(open_tab: Open, stage: St
     )
     await stage.command("ada", "support", "alert")
     toast = kim.page.get_by_label("Notifications").get_by_role("link", name="Robot · #news")
-    await expect(toast).to_be_visible()
+    await toast.hover()  # it stays for eight seconds, and while it is pointed at
     await expect(kim.page.get_by_role("link", name="news, 1 mention")).to_be_visible()
     await expect(ada.page.get_by_label("Notifications").get_by_role("link")).to_have_count(0)
     await ada.page.get_by_role("button", name="Acting as Ada").click()

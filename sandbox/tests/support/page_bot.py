@@ -1,14 +1,18 @@
 """A small bot of a café with one of everything that the page shows: cards, embeds, modals, selects, refusals.
 
+What it shows for a moment alone, it shows until a person writes in #kitchen: a test goes on once it has seen it.
+
 `python -m support.page_bot API_BASE GATEWAY_URL TOKEN` runs it until it is killed.
 """
 
 import asyncio
+import functools
 import io
 import math
 import struct
 import sys
 import zlib
+from collections.abc import Coroutine
 from typing import Any
 
 import discord
@@ -17,13 +21,15 @@ from discord import app_commands, ui
 
 DISHES = ("chocolate", "coffee", "lemonade", "soup", "teacake")
 SIZES = ("small", "medium", "large", "huge")
+KITCHEN = "kitchen"
 HOSTILE = (
     '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script> [x](javascript:window.hacked=1)'
 )
 
 
+@functools.cache
 def png(width: int = 560, height: int = 200) -> bytes:
-    """A chart of two lines on a dark ground."""
+    """A chart of two lines on a dark ground. Made once: the bot answers no one meanwhile."""
     rows = []
     for y in range(height):
         row = bytearray([0])
@@ -183,8 +189,19 @@ class PageBot(discord.Client):
         register(self.tree)
 
     async def setup_hook(self) -> None:
+        png()
         self.add_view(Choices())
         await self.tree.sync()
+
+    def told_to_go_on(self) -> Coroutine[Any, Any, object]:
+        """To be awaited: a person writes in the kitchen, from this call on. At once where there is no kitchen."""
+        if not any(channel.name == KITCHEN for channel in self.get_all_channels()):
+            return asyncio.sleep(0)
+
+        def by_a_person(message: discord.Message) -> bool:
+            return not message.author.bot and getattr(message.channel, "name", "") == KITCHEN
+
+        return self.wait_for("message", check=by_a_person)
 
 
 def register(tree: app_commands.CommandTree[PageBot]) -> None:
@@ -224,9 +241,10 @@ def register(tree: app_commands.CommandTree[PageBot]) -> None:
         return [app_commands.Choice(name=f"{s} ({dish})", value=s) for s in SIZES if current in s]
 
     @tree.command(description="What there is today")
-    async def menu(interaction: discord.Interaction) -> None:
+    async def menu(interaction: discord.Interaction[PageBot]) -> None:
+        told = interaction.client.told_to_go_on()
         await interaction.response.defer(thinking=True)
-        await asyncio.sleep(0.6)
+        await told
         await interaction.followup.send("chocolate `large` today.")
 
     @tree.command(description="Post an alert that mentions the helpers")
@@ -247,18 +265,21 @@ def register(tree: app_commands.CommandTree[PageBot]) -> None:
         await interaction.response.send_message("Choose:", view=Choices())
 
     @tree.command(description="Types for a moment, then says something")
-    async def ponder(interaction: discord.Interaction) -> None:
+    async def ponder(interaction: discord.Interaction[PageBot]) -> None:
+        told = interaction.client.told_to_go_on()
         await interaction.response.send_message("Let me think.", ephemeral=True)
         assert isinstance(interaction.channel, discord.TextChannel)
         async with interaction.channel.typing():
-            await asyncio.sleep(0.8)
+            await told
         await interaction.channel.send("It depends.")
 
     @tree.command(description="A message that changes as you look")
-    async def live(interaction: discord.Interaction) -> None:
+    async def live(interaction: discord.Interaction[PageBot]) -> None:
+        told = interaction.client.told_to_go_on()
         await interaction.response.send_message("brewed 0%")
+        await told
         for percent in (5, 25, 100):
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.1)
             await interaction.edit_original_response(content=f"brewed {percent}%")
 
     @tree.command(description="A card with a thread, one line per event")
