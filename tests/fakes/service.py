@@ -1,7 +1,8 @@
 """A small HTTP service for tests of the process target: `python service.py --port N [faults]`.
 
-Paths: `/healthz`, `/` (says version and pid), `/slow?s=1`, `/die`, `/hang`, `/half` (dies mid-answer), `/500`,
-`/echo` (streams the body back), `/drip?n=3&s=0.1`, `/headers`, `/ws`, `/metrics`.
+Paths: `/healthz`, `/` (says version and pid), `/slow?s=1`, `/held?until=FILE` (answers once it is there), `/die`,
+`/hang`, `/half` (dies mid-answer), `/500`, `/echo` (streams the body back), `/drip?n=3&s=0.1`, `/headers`, `/ws`,
+`/metrics`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Service:
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/metrics", self.metrics)
         app.router.add_get("/ws", self.websocket)
-        for name in ("slow", "die", "hang", "half", "echo", "drip", "headers"):
+        for name in ("slow", "held", "die", "hang", "half", "echo", "drip", "headers"):
             app.router.add_route("*", f"/{name}", getattr(self, name))
         app.router.add_route("*", "/500", self.fails)
         app.router.add_route("*", "/{tail:.*}", self.index)
@@ -70,6 +71,12 @@ class Service:
 
     async def slow(self, request: web.Request) -> web.Response:
         await asyncio.sleep(float(request.query.get("s", "1")))
+        return web.json_response({"version": self.given.version}, headers={"X-Version": self.given.version})
+
+    async def held(self, request: web.Request) -> web.Response:
+        there = Path(request.query["until"])
+        while not there.exists():
+            await asyncio.sleep(0.01)
         return web.json_response({"version": self.given.version}, headers={"X-Version": self.given.version})
 
     async def die(self, _: web.Request) -> web.Response:

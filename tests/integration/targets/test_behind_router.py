@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -96,22 +95,21 @@ async def test_instances_of_a_release_are_told_apart_by_where_they_are(
     assert {bad for _, bad in found.values()} == {0}
 
 
-async def test_killed_router_is_back_within_a_second_with_the_right_weights(
-    target: HostedTarget, users: Users
-) -> None:
+async def test_killed_router_is_back_with_the_right_weights(target: HostedTarget, users: Users) -> None:
+    """How soon is measured by the benchmarks."""
     await target.apply(LANE, Desired(1, ONE, TWO, 100))
     await settled(target, {"2": 100})
     await users.ask(3)
     before = router_pid(target)
 
     os.kill(before, signal.SIGKILL)
-    killed = time.monotonic()
     users.got.clear()
-    while not users.got["2"]:
+
+    async def served() -> int:
         await users.ask()
-        await asyncio.sleep(0.005)
-    # Speed is measured by the benchmarks; this bound leaves room for a busy machine.
-    assert time.monotonic() - killed < 10
+        return users.got["2"]
+
+    await until(served)
 
     assert "1" not in users.got
     assert (await settled(target, {"2": 100})).generation == 1
@@ -184,14 +182,18 @@ async def test_dead_stable_comes_back_and_its_users_with_it(target: HostedTarget
     assert users.got == {"1": 20}
 
 
-async def test_release_that_leaves_ends_its_requests_first(target: HostedTarget, users: Users) -> None:
+async def test_release_that_leaves_ends_its_requests_first(
+    target: HostedTarget, users: Users, tmp_path: Path
+) -> None:
+    over = tmp_path / "over"
     await target.apply(LANE, Desired(1, ONE, TWO, 100))
     await settled(target, {"2": 100})
-    slow = asyncio.create_task(users.ask(1, "/slow?s=1"))
+    slow = asyncio.create_task(users.ask(1, f"/held?until={over}"))
     await until(lambda: _in_flight(target, TWO.digest), lambda n: n == 1)
 
     await target.apply(LANE, Desired(2, ONE))
     await until(lambda: _state(target, TWO.digest), lambda state: state is RunState.DRAINING)
+    over.touch()
     await slow
     await until(lambda: _state(target, TWO.digest), lambda state: state is None)
 

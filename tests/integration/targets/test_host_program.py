@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -28,8 +29,8 @@ from bot.adapters.targets.hosted.target import HostedTarget, abort_lane
 from bot.composition.host import main as host_main
 from bot.domain.rollout.model import Desired, Lane, RunState
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
-from tests.support.host import LANE, Users, process_target, release, settled
-from tests.support.waiting import until
+from tests.support.host import LANE, Users, gone, process_target, release, settled
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.real
 
@@ -69,7 +70,7 @@ def services(target: HostedTarget) -> dict[str, int]:
             if process.environ().get("SLIPWAY_HOST") == host_id and process.status() != psutil.STATUS_ZOMBIE:
                 command = process.cmdline()
                 found[command[command.index("--version") + 1]] = process.pid
-        except psutil.Error:
+        except (psutil.Error, ValueError):  # it ends, and has no command any more
             continue
     return found
 
@@ -107,9 +108,12 @@ async def test_killed_host_with_a_dead_candidate_brings_stable_back_unaided(
     await settled(target, {"1": 50, "2": 50})
     running = services(target)
 
-    os.kill(pids(target)["host"], signal.SIGKILL)
+    # Neither this host nor the next one sees a release end.
+    host = pids(target)["host"]
+    os.kill(host, signal.SIGSTOP)
     for pid in running.values():
         os.kill(pid, signal.SIGKILL)
+    os.kill(host, signal.SIGKILL)
     observed = await settled(target, {"1": 100})
     await users.ask(20)
 
@@ -151,7 +155,7 @@ async def test_when_both_are_killed_releases_go_on_and_the_next_call_finds_them(
     found = pids(target)
     os.kill(found["watchdog"], signal.SIGKILL)
     os.kill(found["host"], signal.SIGKILL)
-    await until(lambda: _now(psutil.pid_exists(found["host"])), lambda there: not there)
+    await until(lambda: gone(found["host"]))
     assert services(target) == before
 
     await settled(target, {"1": 100})
@@ -184,7 +188,7 @@ async def test_bot_that_is_killed_interrupts_no_request(tmp_path: Path) -> None:
         *(sys.executable, "-c", program), stdout=subprocess.PIPE, start_new_session=True
     )
     assert started.stdout is not None
-    address = (await asyncio.wait_for(started.stdout.readline(), 30)).decode().strip()
+    address = (await asyncio.wait_for(started.stdout.readline(), PATIENCE_S)).decode().strip()
     async with aiohttp.ClientSession() as session:
         users = Users(session, address)
         stop = asyncio.Event()
@@ -233,15 +237,18 @@ async def test_abort_of_an_unknown_lane_names_those_there_are(target: HostedTarg
 
 
 async def test_orderly_stop_leaves_no_process_and_the_next_start_brings_both_releases_back(
-    target: HostedTarget, users: Users
+    target: HostedTarget, users: Users, tmp_path: Path
 ) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 50))
     await settled(target, {"1": 50, "2": 50})
-    found = pids(target)
-    slow = asyncio.create_task(users.ask(1, "/slow?s=0.5"))
+    found, over = pids(target), tmp_path / "over"
+    slow = asyncio.create_task(users.ask(1, f"/held?until={over}"))
     await until(lambda: _in_flight(target), bool)
 
-    await target.stop_host()
+    stopping = asyncio.create_task(target.stop_host())
+    await asyncio.sleep(0.3)
+    over.touch()
+    await stopping
     await slow
 
     assert services(target) == {}
@@ -404,7 +411,7 @@ async def test_state_of_another_version_stops_the_host_with_a_sentence(tmp_path:
     )
     try:
         assert ran.stderr is not None
-        said = await asyncio.wait_for(ran.stderr.readline(), 20)
+        said = await asyncio.wait_for(ran.stderr.readline(), PATIENCE_S)
         assert b"version 99" in said
     finally:
         ran.terminate()
@@ -417,9 +424,11 @@ def test_client_finds_the_socket_in_its_folder(tmp_path: Path) -> None:
 
 def _holds_sockets(pid: int) -> bool:
     """The listening socket for commands, besides the channel to the host."""
-    return (
-        len([fd for fd in Path(f"/proc/{pid}/fd").iterdir() if str(fd.readlink()).startswith("socket:")]) >= 2
-    )
+    links = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it starts, and closes what it reads
+            links.append(str(fd.readlink()))
+    return len([link for link in links if link.startswith("socket:")]) >= 2
 
 
 async def _now(value: T) -> T:

@@ -159,15 +159,17 @@ async def test_dead_stable_does_not_give_its_share_to_the_candidate(
 
 
 async def test_release_that_loses_all_traffic_finishes_what_it_began(
-    target: HostedTarget, users: Users
+    target: HostedTarget, users: Users, tmp_path: Path
 ) -> None:
+    over = tmp_path / "over"
     await target.apply(LANE, Desired(1, ONE, TWO, 100))
     await settled(target, {"2": 100})
-    slow = asyncio.create_task(users.ask(3, "/slow?s=0.6"))
+    slow = asyncio.create_task(users.ask(3, f"/held?until={over}"))
     await until(lambda: _in_flight(target, TWO.digest), lambda n: n == 1)
 
     await target.apply(LANE, Desired(2, ONE))
     await until(lambda: target.observe(LANE), lambda o: of(o, TWO) is RunState.DRAINING)
+    over.touch()
     await until(lambda: target.observe(LANE), lambda o: of(o, TWO) is None)
     await slow
 
@@ -186,16 +188,20 @@ async def test_drain_ends_after_its_time(target: HostedTarget, users: Users) -> 
     hanging.cancel()
 
 
-async def test_draining_release_that_is_wanted_again_goes_on(target: HostedTarget, users: Users) -> None:
+async def test_draining_release_that_is_wanted_again_goes_on(
+    target: HostedTarget, users: Users, tmp_path: Path
+) -> None:
+    over = tmp_path / "over"
     await target.apply(LANE, Desired(1, ONE, TWO, 100))
     await settled(target, {"2": 100})
     pid = await pid_of(users, "2")
-    slow = asyncio.create_task(users.ask(1, "/slow?s=4"))
+    slow = asyncio.create_task(users.ask(1, f"/held?until={over}"))
     await until(lambda: _in_flight(target, TWO.digest), lambda n: n == 1)
     await target.apply(LANE, Desired(2, ONE))
 
     await target.apply(LANE, Desired(3, ONE, TWO, 100))
     await settled(target, {"2": 100})
+    over.touch()
     await slow
 
     assert await pid_of(users, "2") == pid

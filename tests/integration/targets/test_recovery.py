@@ -27,7 +27,7 @@ from bot.adapters.targets.hosted.target import HostedTarget
 from bot.domain.rollout.model import Desired, Lane, Release, RunState
 from bot.ports.errors import TargetRefused
 from tests.support.host import LANE, PROCESSES, SERVICE, host_of_processes, process_target, release, settled
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.real
 
@@ -189,7 +189,7 @@ async def test_a_release_is_told_as_ready_once_that_is_on_disk(tmp_path: Path) -
     runtime = SlowDisk(tmp_path)
     await runtime.start(lambda lane: None)
     runtime.run(LANE, ONE, restart=False)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await runtime.writing.wait()
     assert await _state(runtime) is RunState.STARTING
     runtime.written.set()
