@@ -66,12 +66,23 @@ async def test_weights_hold_also_for_connections_that_the_former_program_has(
     subject: RouterSubject, stable: TestRelease, candidate: TestRelease
 ) -> None:
     address = await subject.split(stable.share(0), candidate.share(100))
-    kept = [await Connection.open(address) for _ in range(8)]
+    kept = [await Connection.open(address) for _ in range(60)]
     for connection in kept:
         await connection.send(request())
         assert (await connection.receive()).body.decode() == candidate.digest
     await subject.router.restart()
     await subject.split(stable.share(100), candidate.share(0), generation=2)
+
+    async def next_one() -> str:
+        """The former program reads its routes by itself, and answers once on each connection."""
+        connection = kept.pop()
+        await connection.send(request())
+        body = (await connection.receive()).body.decode()
+        connection.close()
+        return body
+
+    if not subject.closes_idle:
+        await until(next_one, lambda digest: digest == stable.digest, every_s=0.5)
     seen = len(candidate.heads)
     for connection in kept:
         if subject.closes_idle:

@@ -62,12 +62,16 @@ class RouterSubject:
     async def counts(
         self, digest: str, holds: Callable[[RouterCounts], object] = lambda _: True, lane: Lane = LANE
     ) -> RouterCounts:
-        """Counts of a release as soon as they hold; a request is counted just after its client has the response."""
+        """Counts of a release as soon as they hold; a request is counted just after its client has the response.
+
+        Read again then: the numbers of one reading are of moments that follow one another.
+        """
 
         async def read() -> RouterCounts:
             return (await self.router.counts())[lane][digest]
 
-        return await until(read, holds)
+        await until(read, holds)
+        return await read()
 
     def kill(self) -> None:
         pid = self.pid()
