@@ -24,7 +24,7 @@ from bot.ports.data_plane.runtimes import RunningInstance, RunningRelease, Runti
 from tests.support.docker import DockerEngine
 from tests.support.paths import SERVICE
 from tests.support.swarm import Swarm
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 Behaviour = Literal["serves", "dies", "never ready", "stubborn"]
 
@@ -190,11 +190,16 @@ class World:
     kit: RuntimeKit
     runtime: Runtime
 
-    async def until(self, release: Release, holds: Callable[[RunningRelease], object]) -> RunningRelease:
+    async def until(
+        self,
+        release: Release,
+        holds: Callable[[RunningRelease], object],
+        within_s: float = PATIENCE_S,
+    ) -> RunningRelease:
         async def seen() -> RunningRelease | None:
             return (await self.runtime.observe()).get(LANE, {}).get(release.digest)
 
-        found = await until(seen, lambda seen: seen is not None and holds(seen))
+        found = await until(seen, lambda seen: seen is not None and holds(seen), within_s)
         assert found is not None
         return found
 
@@ -203,12 +208,13 @@ class World:
         return await self.until(release, lambda seen: seen.state is RunState.READY)
 
     async def crashed(self, release: Release) -> str:
-        """How it crashed."""
+        """How it crashed, by the first instance that has: what becomes of another one may not be known yet."""
         self.runtime.run(LANE, release, restart=False)
-        seen = await self.until(
-            release, lambda seen: seen.state is RunState.CRASHED and seen.instances[0].detail
-        )
-        return seen.instances[0].detail
+
+        def told(seen: RunningRelease) -> list[str]:
+            return [each.detail for each in seen.instances if each.state is RunState.CRASHED and each.detail]
+
+        return told(await self.until(release, told))[0]
 
 
 @dataclass

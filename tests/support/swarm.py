@@ -7,13 +7,16 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.docker import DockerEngine
+from tests.support.waiting import PATIENCE_S
 
 _NETWORK = "slipswarm"
 
@@ -99,6 +102,16 @@ class Swarm:
         for node in nodes[1:]:
             body = {"ListenAddr": f"{node.ip}:2377", "AdvertiseAddr": node.ip, "JoinToken": token}
             node.ask("POST", "/swarm/join", json.dumps(body | {"RemoteAddrs": [f"{address}:2377"]}).encode())
+        # A node that has joined gets nothing to do until its manager has heard from it again.
+        deadline = time.monotonic() + PATIENCE_S
+        while {each["Status"]["State"] for each in self._nodes()} != {"ready"}:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the nodes of the swarm are not ready: {self._nodes()}")
+            time.sleep(0.05)
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.manager.ask("GET", "/nodes"))
+        return found
 
     def load(self, name: str) -> str:
         """Import the image of the test service on every node; its id, which is the same on all of them."""
@@ -110,9 +123,14 @@ class Swarm:
 
     def availability(self, node: SwarmNode, availability: str) -> None:
         """Set it to "active", "pause" or "drain"."""
-        told = json.loads(self.manager.ask("GET", f"/nodes/{node.id}"))
-        spec = json.dumps({**told["Spec"], "Availability": availability}).encode()
-        self.manager.ask("POST", f"/nodes/{node.id}/update?version={told['Version']['Index']}", spec)
+        said = b"out of sequence"
+        while b"out of sequence" in said:  # what the manager hears from a node is another version of it
+            told = json.loads(self.manager.ask("GET", f"/nodes/{node.id}"))
+            spec = json.dumps({**told["Spec"], "Availability": availability}).encode()
+            at = f"/nodes/{node.id}/update?version={told['Version']['Index']}"
+            status, said = self.manager.call("POST", at, spec)
+        if status != 200:
+            raise RuntimeError(f"{at}: {status} {said.decode(errors='replace')}")
 
     def services(self) -> list[dict[str, object]]:
         """All of them, of any owner."""

