@@ -118,7 +118,8 @@ def looks_fine(counts: RouterCounts) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # of long requests in its report
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# The same ones each time: what a new one finds is a fault of the router, and of no change that happens to run them.
+@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(behaviours(), min_size=1, max_size=6))
 # Envoy had said 100 Continue, which was taken for a response of the release.
 @example([Behaviour((request("/echo", "POST", b"x" * 200_000, Expect="100-continue"),), 0, "half-close")])
