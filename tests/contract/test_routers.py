@@ -501,6 +501,16 @@ async def test_connections_that_a_release_closes_when_idle_fail_no_request(
     connection.close()
 
 
+async def test_connections_to_a_release_serve_several_requests_and_are_not_kept_for_long(
+    subject: RouterSubject, stable: TestRelease
+) -> None:
+    """Or a request would now and then be written into one that the release just closes."""
+    address = await subject.split(stable.share(100))
+    await ask_many(address, 200)
+    assert stable.connections < 200
+    await until(stable.count_open, lambda open_now: open_now == 0)
+
+
 # ---- instances --------------------------------------------------------------------------------------------
 
 

@@ -34,7 +34,10 @@ _WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 @dataclass
 class TestRelease:
-    """`async with TestRelease("sha256:1") as release:`. `heads`: of the requests that it has seen, in order."""
+    """`async with TestRelease("sha256:1") as release:`. `heads`: of the requests that it has seen, in order.
+
+    connections: how many were opened to it so far.
+    """
 
     __test__ = False
 
@@ -44,6 +47,11 @@ class TestRelease:
     _writers: set[asyncio.StreamWriter] = field(default_factory=set, repr=False)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     port: int = 0
+    connections: int = 0
+
+    async def count_open(self) -> int:
+        """Connections to it now."""
+        return len(self._writers)
 
     async def __aenter__(self) -> Self:
         await self.listen()
@@ -86,6 +94,7 @@ class TestRelease:
         assert task is not None
         self._tasks.add(task)
         self._writers.add(writer)
+        self.connections += 1
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
                 while True:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.adapters.routers.context import RouterContext
 from bot.adapters.routers.haproxy import counting, splits
 from bot.adapters.routers.haproxy.config import (
     SLOTS,
@@ -21,7 +24,8 @@ from bot.adapters.routers.haproxy.config import (
     written_for,
 )
 from bot.adapters.routers.haproxy.counting import End, Found, Tally
-from bot.adapters.routers.haproxy.router import folder_name
+from bot.adapters.routers.haproxy.router import HaproxyRouter, folder_name
+from bot.adapters.routers.haproxy.settings import HaproxySettings, make_haproxy
 from bot.adapters.routers.haproxy.splits import Placed, Slot
 from bot.domain.rollout.model import Lane
 from bot.ports.data_plane.routers import Backend, LaneRoute, Share, Split, Stickiness
@@ -70,6 +74,14 @@ def test_connections_leave_descriptors_for_haproxy_itself() -> None:
     assert connections(HaproxyLimits(connections=4000, open_files=1024)) == 482
     assert connections(HaproxyLimits(connections=100, open_files=1024)) == 100
     assert connections(HaproxyLimits(connections=100, open_files=10)) == 4
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_connections_to_releases_are_kept_as_the_catalog_says(keep: bool, tmp_path: Path) -> None:
+    made = make_haproxy(HaproxySettings(keep_connections=keep), RouterContext(tmp_path))
+    assert isinstance(made, HaproxyRouter)
+    text = configuration(HaproxyListening(LANE, LaneRoute()), made._limits, {})
+    assert ("http-reuse safe" in text, "option http-server-close" in text) == (keep, not keep)
 
 
 @pytest.mark.parametrize(

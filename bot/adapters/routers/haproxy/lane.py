@@ -104,7 +104,7 @@ class HaproxyLane:
                 epoch, tallies, _ = await self._tallies(before)
                 environment[CARRIED] = f"{epoch}:{counting.tallies_to_text(tallies)}"
             files = {name: _text(self.folder / name) for name in (FILE, MAP)}
-            self._write(listening, placed, await _servers(placed))
+            self._write(listening, placed, await self._servers(placed))
             place = self.process.log.end()
             try:
                 start = self.process.launch(environment, replaces=running)
@@ -143,7 +143,7 @@ class HaproxyLane:
             lost = {n: counting.lost(f"{EVIDENCE}{n}", stats, found) for n in new}
             slots = {**before.slots, **{n: Slot(release, lost[n]) for n, release in new.items()}}
             placed = Placed(split, slots)
-            wanted, there = await _servers(placed), _present(state)
+            wanted, there = await self._servers(placed), _present(state)
             for number, slot in leaving.items():
                 found.unanswered[slot.release] += lost[number] - slot.lost_before
                 await self._runtime.ask(*found.commands([slot.release]))
@@ -180,6 +180,15 @@ class HaproxyLane:
                 await self._runtime.ask(
                     f"set server {backend}/{name} state maint", f"del server {backend}/{name}"
                 )
+
+    async def _servers(self, placed: Placed) -> Servers:
+        """The servers of a split, by backend and name. Raises `TargetRefused` for a name that has no address."""
+        found: Servers = {}
+        for share in placed.split.shares if placed.split is not None else ():
+            servers = await _servers_of(share, self._limits.server_options)
+            for backend in _backends(placed.slot(release_key(share.digest))):
+                found[backend] = servers
+        return found
 
     # ---- what is read -------------------------------------------------------------------------------------
 
@@ -283,17 +292,7 @@ def _backends(slot: int) -> tuple[str, str]:
     return f"{EVIDENCE}{slot}", f"{OTHER}{slot}"
 
 
-async def _servers(placed: Placed) -> Servers:
-    """The servers of a split, by backend and name. Raises `TargetRefused` for a name that has no address."""
-    found: Servers = {}
-    for share in placed.split.shares if placed.split is not None else ():
-        servers = await _servers_of(share)
-        for backend in _backends(placed.slot(release_key(share.digest))):
-            found[backend] = servers
-    return found
-
-
-async def _servers_of(share: Share) -> dict[str, str]:
+async def _servers_of(share: Share, options: str) -> dict[str, str]:
     found = {}
     for backend in share.backends:
         at = written_address(await _resolved(backend), backend.port)
@@ -301,8 +300,8 @@ async def _servers_of(share: Share) -> dict[str, str]:
         found[name] = at
     if len(found) == 1:
         # HAProxy waits for a second before it tries the only server again, but not with two.
-        return {f"{twin}{name}": at for name, at in found.items() for twin in "st"}
-    return {f"c{name}": f"{at} {CHECKED}" for name, at in found.items()}
+        return {f"{twin}{name}": f"{at} {options}" for name, at in found.items() for twin in "st"}
+    return {f"c{name}": f"{at} {options} {CHECKED}" for name, at in found.items()}
 
 
 async def _resolved(backend: Backend) -> str:

@@ -32,6 +32,11 @@ class HaproxySettings(RouterProgramSettings):
         ge=0,
         description="Proxies in front of HAProxy, the X-Forwarded-Proto of which is believed.",
     )
+    keep_connections: bool = Field(
+        default=True,
+        description="Use a connection to a release for further requests. false: for releases that close connections "
+        "without saying so in the response.",
+    )
 
     def examine(self) -> Iterator[SettingsProblem]:
         from bot.adapters.routers.haproxy.process import INSTALL, UnfitProgram, find_program
@@ -50,7 +55,12 @@ def make_haproxy(settings: HaproxySettings, context: RouterContext) -> Router:
     from bot.adapters.routers.haproxy.router import HaproxyRouter
 
     open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    limits = HaproxyLimits(settings.connections, settings.trusted_hops, open_files=open_files)
+    limits = HaproxyLimits(
+        settings.connections,
+        settings.trusted_hops,
+        open_files=open_files,
+        keep_connections=settings.keep_connections,
+    )
     return HaproxyRouter(context.folder / "lanes", limits, settings.program)
 
 

@@ -170,6 +170,33 @@ async def test_another_weight_starts_no_process_and_ends_no_connection(
         assert haproxy.pid() == pid
 
 
+async def test_connections_that_waited_leave_with_their_server(
+    haproxy: RouterSubject, release: TestRelease, tmp_path: Path
+) -> None:
+    """HAProxy deletes no server that has one."""
+    address = await haproxy.split(release.share(100))
+    runtime = RuntimeApi(folder(tmp_path) / "runtime.sock")
+    async with TestRelease(release.digest) as other:
+        for revision, left, serving in ((2, release, other), (3, other, release), (4, release, other)):
+            await ask_many(address, 40)
+            await haproxy.split(release.share(100, serving.backend), revision=revision)
+            (shown,) = await runtime.ask("show servers state")
+            assert f" {serving.port} " in shown
+            assert f" {left.port} " not in shown
+
+
+async def test_releases_that_close_without_a_word_get_a_connection_for_each_request(
+    tmp_path: Path, release: TestRelease
+) -> None:
+    haproxy_router(tmp_path)  # skips where there is none
+    router = HaproxyRouter(tmp_path / "haproxy", HaproxyLimits(keep_connections=False, open_files=20_000))
+    async with running(RouterSubject(router, lambda: router.pid(LANE)), {LANE: ROUTE}) as found:
+        address = await found.split(release.share(100))
+        assert {response.status for response in await ask_many(address, 40)} == {200}
+        assert release.connections == 40
+        assert (await found.counts(release.digest, lambda counts: counts.total == 40)).bad == 0
+
+
 async def test_instances_that_restart_elsewhere_take_over(
     haproxy: RouterSubject, release: TestRelease
 ) -> None:
