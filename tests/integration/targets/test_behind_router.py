@@ -9,15 +9,19 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import aiohttp
+import psutil
 import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.adapters.targets.hosted.target import HostedTarget, abort_lane
-from bot.domain.rollout.model import Desired, RunState
+from bot.domain.rollout.model import Desired, Lane, RunState
 from bot.ports.errors import Unreachable
 from tests.support.host import LANE, Users, gone, process_target, release, settled
+from tests.support.routers.client import Connection
 from tests.support.routers.subjects import need_envoy, need_haproxy
 from tests.support.waiting import until
 
@@ -165,6 +169,40 @@ async def test_abort_while_a_candidate_serves(target: HostedTarget, users: Users
 
     assert observed.generation == 4 and observed.weight_of(ONE.digest) == 100
     assert users.got == {"1": 20}
+
+
+async def test_abort_while_unfinished_heads_flood_staging_of_a_host_with_1024_descriptors(
+    target: HostedTarget,
+) -> None:
+    """The router gets no more of them than its host has, and production none fewer for what clients do to staging."""
+    staging = Lane("checkout", "staging")
+    await target.host.ensure()
+    psutil.Process(host_pid(target)).rlimit(psutil.RLIMIT_NOFILE, (1024, 1024))
+    await target.configure({**LANES, staging: LANES[LANE]})
+    await target.apply(LANE, Desired(3, ONE, TWO, 50))
+    await settled(target, {"1": 50, "2": 50})
+    assert psutil.Process(router_pid(target)).rlimit(psutil.RLIMIT_NOFILE)[0] <= 1024
+    production, flooded = await target.router_address(LANE), await target.router_address(staging)
+    assert production is not None and flooded is not None
+    url = urlsplit(flooded)
+    clients = await asyncio.gather(
+        *(Connection.open((str(url.hostname), url.port or 0)) for _ in range(1100))
+    )
+    for client in clients:
+        client.writer.write(b"GET / HTTP/1.1\r\nX-Slow: ")
+
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+        users = Users(session, production)
+        await users.ask(40)
+        assert set(users.got) <= {"1", "2"}
+        observed = await abort_lane(target.host.data_dir, LANE, "root", "the database is away")
+        users.got.clear()
+        await users.ask(20)
+
+    assert observed.generation == 4 and observed.weight_of(ONE.digest) == 100
+    assert users.got == {"1": 20}
+    for client in clients:
+        client.abort()
 
 
 async def test_dead_stable_comes_back_and_its_users_with_it(target: HostedTarget, users: Users) -> None:
