@@ -165,16 +165,19 @@ class Lanes:
             raise Unreachable(f"the target of {lane} did not answer within {within_s:g} s") from None
 
     async def readiness(
-        self, lane: Lane, policy: Policy, stable: Release | None, rollout: Rollout | None = None
+        self, lane: Lane, policy: Policy, stable: Release | None, observed: Observed | None = None
     ) -> Readiness:
-        """Rollback readiness: to which release, and whether that is a weight change or a start."""
+        """Rollback readiness: to which release, and whether that is a weight change or a start.
+
+        observed: what runs now, if the caller has just looked.
+        """
         now = self._clock.now()
         if stable is None:
             return Readiness(
                 None, False, now, "Nothing ran here before, so there is nothing to roll back to."
             )
         try:
-            observed = await self.look(lane, rollout)
+            observed = await self.look(lane) if observed is None else observed
         except Unreachable as error:
             return Readiness(stable.version, False, None, f"The target cannot be reached: {error}.")
         running = observed.of(stable.digest)

@@ -118,7 +118,7 @@ class Reconciler:
         """An active rollout owns its lane, and is looked at on the target that it was started on."""
         if active.judged:
             return
-        loaded = await self._store.rollouts.load(active.id)
+        loaded = await self._store.rollouts.load(active.id, self._stepper.kept.get(active.id))
         if loaded is not None and not loaded.rollout.phase.final:
             observed = await self._lanes.look(active.lane, loaded.rollout)
             await self._rollout(loaded.rollout, observed)
@@ -145,10 +145,10 @@ class Reconciler:
             told = event
             await self._stepper.apply(rollout.id, lambda _: told)
         elif rollout.phase is Phase.GATED:
-            await self._readiness(rollout)
+            await self._readiness(rollout, observed)
 
-    async def _readiness(self, rollout: Rollout) -> None:
-        now = await self._lanes.readiness(rollout.lane, rollout.policy, rollout.stable, rollout)
+    async def _readiness(self, rollout: Rollout, observed: Observed) -> None:
+        now = await self._lanes.readiness(rollout.lane, rollout.policy, rollout.stable, observed)
         was = rollout.readiness
         same = was is not None and replace(was, checked_at=None) == replace(now, checked_at=None)
         aged = was is None or was.checked_at is None or self._lanes.now() - was.checked_at > READINESS_AGE

@@ -52,6 +52,19 @@ async def test_the_first_deploy_of_a_lane_does_not_wait_for_ever() -> None:
         await lanes(takes_s=60).situation(STAGING)
 
 
+async def test_readiness_takes_what_was_just_seen_and_asks_no_target_again() -> None:
+    clock, target = FrozenClock(), FakeTarget()
+    made = Lanes(MemoryStore(MemoryDatabase(clock.now)), catalog, {"local": target}, FakeReleases({}), clock)
+    policy = catalog().lanes[STAGING].policy
+    for state, warm in ((RunState.READY, True), (RunState.CRASHED, False)):
+        seen = Observed(1, (Running(V140.digest, "1.4.0", state, 100),))
+        found = await made.readiness(STAGING, policy, V140, seen)
+        assert (found.to_version, found.warm, bool(found.problem)) == ("1.4.0", warm, not warm)
+    assert not target.calls
+    assert not (await made.readiness(STAGING, policy, V140)).warm
+    assert target.calls == {"observe": 1}
+
+
 # ---- what ran before Slipway came --------------------------------------------------------------------------
 
 LISTED = replace(V140, commit="c0ffee")

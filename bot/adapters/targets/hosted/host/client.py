@@ -13,7 +13,7 @@ from typing import Any
 
 import bot
 from bot.adapters.inherited import base_environment
-from bot.adapters.targets.hosted.host.sockets import control_path
+from bot.adapters.targets.hosted.host.sockets import short_path
 from bot.adapters.targets.hosted.host.watchdog import PROGRAM, is_locked
 from bot.adapters.targets.hosted.wire import MAX_LINE
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
@@ -38,12 +38,13 @@ class HostClient:
 
     def __init__(self, data_dir: Path, *, start: bool = True) -> None:
         self.data_dir = data_dir.resolve()
+        self._socket = self.data_dir / "host.sock"
         self._start = start
         self._starting = asyncio.Lock()
 
     @property
     def path(self) -> Path:
-        return control_path(self.data_dir)
+        return short_path(self._socket)
 
     async def call(self, request: Json, timeout_s: float = _ANSWER_S) -> Json:
         """The host's answer. Raises `StaleGeneration`, `TargetRefused`, `Unreachable` (perhaps applied)."""

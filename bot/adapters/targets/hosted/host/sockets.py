@@ -26,7 +26,11 @@ def control_path(data_dir: Path) -> Path:
 
     Nothing in the environment changes it: bot, command line and host must agree in every session.
     """
-    path = data_dir.resolve() / "host.sock"
+    return short_path(data_dir.resolve() / "host.sock")
+
+
+def short_path(path: Path) -> Path:
+    """`path`, or another one that is always the same for it when a socket cannot have so long a path."""
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         return path
     name = hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
