@@ -8,6 +8,7 @@ from math import log
 
 from benchmarks.judge.streams import kl
 from benchmarks.judge.traffic import releases, shared, sources
+from benchmarks.judge.traffic.lasting import HeavyRuns, Route
 from benchmarks.judge.traffic.requests import Retries, Runs, Visits
 from benchmarks.judge.traffic.scenario import LIMIT, TICK_S, Case, Stream
 
@@ -100,9 +101,24 @@ MODELS: dict[str, Model] = {
     "runs-random": Model(
         "failures in runs of random length, 5 on average", releases.clustered(Runs(5, random_length=True))
     ),
+    "runs-heavy": Model(
+        "failures in runs with a heavy tail, 2.5 on average, up to 300", releases.clustered(HeavyRuns())
+    ),
     "retries": Model("failures are retried after 1, 2, 4, 8 s", releases.clustered(Retries())),
     "retry-storms": Model(
         "shared blips of 2 s, 30% of both fail, and are retried", shared.blips(2, 0.3, Retries())
+    ),
+    "backoff": Model(
+        "failures are retried after 1, 2, 4, 8, 16, 32 s, and 85% fail again",
+        releases.clustered(Retries(0.85, (1, 2, 4, 8, 16, 32))),
+    ),
+    "route": Model("one route of both fails for 30 s, and users stay on it", shared.blips(30, 0.1, Route())),
+    "pauses": Model("each release stops for 2 s of 40", releases.pausing(2, 40)),
+    "outages": Model(
+        "each release has its own outages, 10 s on average, 30% fail", releases.outages(10, 0.3)
+    ),
+    "wandering": Model(
+        "each release's failures wander by themselves over 2 min", releases.wandering(120, 0.7)
     ),
     "sticky-short": Model("bad users, 8 requests, one a second", releases.clustered(Visits(8, 1))),
     "sticky-long": Model("bad users, 20 requests, one every 3 s", releases.clustered(Visits(20, 3))),
@@ -131,6 +147,10 @@ MODELS: dict[str, Model] = {
     "gaps-40": Model(
         "shared blips of 5 s, 60%; each release unread at 40% of the looks",
         sources.with_gaps(shared.blips(5, 0.6), 0.4),
+    ),
+    "late": Model(
+        "shared blips of 5 s, 60%; each release's counters late at 20% of the looks",
+        sources.with_lag(shared.blips(5, 0.6), 0.2),
     ),
     "resets": Model("counters start over every 2 minutes", sources.with_resets(shared.independent, 120)),
     "tiny": Model(

@@ -1,8 +1,9 @@
-"""Trouble of one release alone: failures that come together, an instance that is sick, a leak."""
+"""Trouble of one release alone: failures that come together, outages of its own, a sick instance, a leak."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp, sqrt
 from random import Random
 
 from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Seconds
@@ -34,6 +35,62 @@ def leaking(random: Random, case: Case) -> Scenario:
         for at in range(case.seconds)
     ]
     return stream(random, case, [case.stable] * len(seconds_of(case)), own=own)
+
+
+def pausing(length_s: int, every_s: int) -> Stream:
+    """Each release stops for `length_s` of every `every_s` seconds, as to collect garbage, at its own time."""
+
+    def model(random: Random, case: Case) -> Scenario:
+        depth = min(1.0, case.stable * every_s / length_s)
+
+        def chances(seconds: int) -> list[float]:
+            phase = random.randrange(every_s)
+            return [depth if (at + phase) % every_s < length_s else 0.0 for at in range(seconds)]
+
+        return stream(random, case, chances(len(seconds_of(case))), alone=chances(case.seconds))
+
+    return model
+
+
+def outages(mean_s: float, depth: float) -> Stream:
+    """Each release has outages of its own, in which `depth` of its requests fail, of random length (exponential)."""
+
+    def model(random: Random, case: Case) -> Scenario:
+        def chances(seconds: int) -> list[float]:
+            share = case.stable / depth
+            quiet_s = mean_s * (1 - share) / share
+            found = [depth] * round(random.expovariate(1 / mean_s)) if random.random() < share else []
+            while len(found) < seconds:
+                found += [0.0] * min(seconds, round(random.expovariate(1 / quiet_s)))
+                found += [depth] * max(1, round(random.expovariate(1 / mean_s)))
+            return found[:seconds]
+
+        return stream(random, case, chances(len(seconds_of(case))), alone=chances(case.seconds))
+
+    return model
+
+
+def wandering(memory_s: float, sigma: float) -> Stream:
+    """Each release's proportion of failures wanders by itself: its log is an Ornstein-Uhlenbeck process.
+
+    memory_s: seconds after which its correlation has fallen to 37%. sigma: its standard deviation.
+    """
+
+    def model(random: Random, case: Case) -> Scenario:
+        stays = exp(-1 / memory_s)
+        moves = sigma * sqrt(1 - stays * stays)
+        usual = case.stable * exp(-sigma * sigma / 2)
+
+        def chances(seconds: int) -> list[float]:
+            found, log_more = [], random.gauss(0, sigma)
+            for _ in range(seconds):
+                found.append(round(min(1.0, usual * exp(log_more)), 4))
+                log_more = stays * log_more + random.gauss(0, moves)
+            return found
+
+        return stream(random, case, chances(len(seconds_of(case))), alone=chances(case.seconds))
+
+    return model
 
 
 # Instances of the candidate and of stable, where a model does not say; each has an equal part of the requests.

@@ -84,13 +84,15 @@ def stream(
     *,
     failures: Failures = INDEPENDENT,
     own: Sequence[float] | None = None,
+    alone: Sequence[float] | None = None,
     load: Sequence[float] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Scenario:
     """The scenario of two releases with one instance each.
 
     common: chance that a request fails on either release, for each of `seconds_of(case)`. own: what the candidate has
-    besides, for each second of the rollout; by default the difference of the case from its change on.
+    besides, for each second of the rollout; by default the difference of the case from its change on. alone: the
+    candidate's own chance in each second of the rollout, instead of the common one.
     load: both rates as multiples of the case's. weights: the candidate's share of all traffic in each second of the
     rollout, by default the case's.
     """
@@ -104,7 +106,8 @@ def stream(
         rates = [rate * each for rate, each in zip(rates, load[HISTORY_S:], strict=True)]
         others = [rate * each for rate, each in zip(others, load, strict=True)]
     more = step(case) if own is None else own
-    worse = [p + q if p + q < 1 else 1.0 for p, q in zip(common[HISTORY_S:], more, strict=True)]
+    before = common[HISTORY_S:] if alone is None else alone
+    worse = [p + q if p + q < 1 else 1.0 for p, q in zip(before, more, strict=True)]
     candidate = failures.serve(random, rates, worse)
     stable = failures.serve(random, others, common)
     return scenario(case, [candidate], [stable[HISTORY_S:]], stable[:HISTORY_S])

@@ -1,4 +1,4 @@
-"""Trouble with what is read: looks at which a release is silent, counters that start over."""
+"""Trouble with what is read: looks at which a release is silent, counters that are late or start over."""
 
 from __future__ import annotations
 
@@ -32,6 +32,26 @@ def with_gaps(model: Stream, share: float) -> Stream:
         return replace(with_looks(known, looks), history=tuple(history))
 
     return gappy
+
+
+def with_lag(model: Stream, share: float) -> Stream:
+    """At `share` of the looks a release's counters stand still, though they can be read: the next look has both."""
+
+    def lagging(random: Random, case: Case) -> Scenario:
+        known = model(random, case)
+        late = {side: Counts() for side in SIDES}
+        looks = []
+        for look in known.looks:
+            counts = {}
+            for side, before in late.items():
+                (now,) = look.candidate if side == "candidate" else look.stable
+                both = Counts(before.total + now.total, before.bad + now.bad)
+                stands = random.random() < share
+                late[side], counts[side] = (both, Counts()) if stands else (Counts(), both)
+            looks.append(replace(look, candidate=(counts["candidate"],), stable=(counts["stable"],)))
+        return with_looks(known, looks)
+
+    return lagging
 
 
 def with_resets(model: Stream, every_s: int) -> Stream:

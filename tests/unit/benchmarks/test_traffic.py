@@ -11,6 +11,7 @@ from statistics import fmean
 import pytest
 
 from benchmarks.judge.traffic import shared
+from benchmarks.judge.traffic.lasting import HeavyRuns, Route
 from benchmarks.judge.traffic.library import GOOD, LEVELS, MODELS, TIMES, bound_s
 from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Retries, Runs, Visits, arrivals, failing
 from benchmarks.judge.traffic.scenario import LIMIT, TICK_S, Case, Look, Scenario
@@ -23,10 +24,11 @@ STEADY = {
     **dict.fromkeys(
         ("independent", "runs-3", "runs-8", "runs-random", "gaps-10", "resets", "sick-candidate"), 0.1
     ),
-    **dict.fromkeys(("retries", "sticky-short", "diurnal"), 0.12),
+    **dict.fromkeys(("retries", "backoff", "sticky-short", "diurnal", "pauses"), 0.12),
     **dict.fromkeys(("blips-1s-60", "blips-1s-20", "blips-5s-60", "blips-5s-20", "retry-storms"), 0.15),
     **dict.fromkeys(("sticky-long", "sticky-instance", "blips-20s-30", "blips-60s-10", "gaps-40"), 0.2),
-    "blips-60s-50": 0.2,
+    **dict.fromkeys(("blips-60s-50", "late"), 0.2),
+    **dict.fromkeys(("runs-heavy", "route", "outages", "wandering"), 0.25),
 }
 
 
@@ -127,6 +129,7 @@ def clusters(failures: Failures, apart: int) -> list[int]:
         (Runs(8), 8, 8.0),
         (Runs(5, random_length=True), 6, 5.0),
         (Retries(), 8, 3.05),
+        (Retries(0.85, (1, 2, 4, 8, 16, 32)), 32, 4.53),
         (Visits(8, 1), 3, 8.0),
         (Visits(20, 3), 9, 20.0),
     ],
@@ -144,6 +147,26 @@ def test_runs_are_consecutive_requests_of_one_length() -> None:
     assert len(lengths) > 50
     assert sum(length == 8 for length in lengths) > 0.95 * len(lengths)
     assert all(length % 8 == 0 for length in lengths)
+
+
+def test_runs_with_a_heavy_tail_are_mostly_short() -> None:
+    assert HeavyRuns().mean == pytest.approx(2.5, rel=0.01)
+    sizes = clusters(HeavyRuns(), 8)
+    assert sum(size <= 2 for size in sizes) > 0.7 * len(sizes)
+    assert max(sizes) > 10
+
+
+@pytest.mark.parametrize(("chance", "part"), [(0.05, 0.1), (0.1, 0.1), (0.5, 0.1)])
+def test_a_route_fails_as_often_as_it_should_and_its_requests_come_by_users(
+    chance: float, part: float
+) -> None:
+    served = Route(part).serve(Random(1), [5.0] * 20_000, [chance] * 20_000)
+    assert sum(b for _, b in served) / sum(n for n, _ in served) == pytest.approx(chance, rel=0.15)
+    whole_route = [b for _, b in Route(part).serve(Random(2), [5.0] * 20_000, [part] * 20_000)]
+    mean = fmean(whole_route)
+    together = fmean((a - mean) * (b - mean) for a, b in zip(whole_route, whole_route[3:], strict=False))
+    apart = fmean((a - mean) * (b - mean) for a, b in pairwise(whole_route))
+    assert together > 0.3 > abs(apart)  # a user comes every three seconds
 
 
 def test_arrivals_are_poisson() -> None:
@@ -236,6 +259,32 @@ def test_gaps_hide_looks_and_lose_nothing() -> None:
     assert whole(gappy.looks) == whole(plain.looks)
     assert 600 < len(gappy.history) < 690
     assert sum(n for n, _ in plain.history) - sum(n for n, _ in gappy.history) < 5000
+
+
+def test_late_counters_stand_still_and_then_have_both_ticks() -> None:
+    case = Case(0.01, 0.01, seconds=10_000)
+    late, plain = made("late", case), made("blips-5s-60", case)
+    for side in (0, 1):
+        assert fmean(
+            not (look.candidate, look.stable)[side][0].total for look in late.looks
+        ) == pytest.approx(0.2, rel=0.2)
+    for mine, theirs in zip(whole(late.looks), whole(plain.looks), strict=True):
+        assert 0 <= theirs.total - mine.total < 500
+    assert late.history == plain.history
+
+
+def test_releases_pause_and_fail_at_their_own_times() -> None:
+    known = made("pauses", Case(0.01, 0.01, seconds=4000))
+    assert known.seconds is not None
+    seconds = [{at % 40 for at, (_, bad) in enumerate(side) if bad} for side in known.seconds]
+    assert all(len(each) == 2 for each in seconds) and seconds[0] != seconds[1]
+    for name in ("outages", "wandering"):
+        looks = [look for seed in range(5) for look in made(name, Case(0.05, 0.05, seconds=6000), seed).looks]
+        both = [(rate(look.candidate[0]), rate(look.stable[0])) for look in looks if look.candidate[0].total]
+        means = [fmean(each) for each in zip(*both, strict=True)]
+        common = fmean((c - means[0]) * (s - means[1]) for c, s in both)
+        alone = fmean((s - means[1]) ** 2 for _, s in both)
+        assert abs(common) < 0.2 * alone
 
 
 def test_resets_come_as_often_as_they_say_and_lose_part_of_a_tick() -> None:
