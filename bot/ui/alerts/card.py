@@ -8,6 +8,8 @@ from datetime import datetime
 import discord
 
 from bot.domain.formatting import counted, duration
+from bot.domain.records import RolloutSummary
+from bot.domain.rollout.model import Phase
 from bot.domain.watch.alerts.alert import Alert, AlertState, Entry, Trouble, told
 from bot.domain.watch.alerts.findings import Severity
 from bot.engine.watch.alerts.api import AlertView
@@ -88,7 +90,7 @@ def embed(view: AlertView, now: datetime, next_at: datetime | None) -> discord.E
     others = alert.firing[1:] if not alert.over else ()
     if others or (alert.left_out and not alert.over):
         made.add_field(name="Also", value=_troubles(others, alert.left_out), inline=False)
-    made.add_field(name="Last deploy", value=_deploy(alert), inline=False)
+    made.add_field(name="Last deploy", value=_deploy(view), inline=False)
     made.add_field(name="Who has it", value=_owner(alert, next_at), inline=False)
     made.add_field(name="What happened", value=_timeline(view.timeline), inline=False)
     made.set_footer(text=f"Alert {alert.id}")
@@ -139,19 +141,44 @@ def _troubles(others: Iterable[Trouble], left_out: int) -> str:
     return escaping.cut("\n".join(lines), 1000)
 
 
-def _deploy(alert: Alert) -> str:
-    suspect = alert.suspect
+def _deploy(view: AlertView) -> str:
+    """What was deployed last and by whom, and whether it is the probable cause."""
+    alert, suspect, last = view.alert, view.alert.suspect, view.last_deploy
     if alert.lane is None:
         return "It concerns no service that Slipway deploys."
     if suspect is None:
-        return "None shortly before, so a deploy is not the probable cause."
-    what = f"{escaping.code(suspect.from_version, 40)} → {escaping.code(suspect.to_version, 40)}"
-    by = f"by {escaping.plain(suspect.by, 60)} (rollout {suspect.rollout_id})"
+        return _no_cause(alert, last) if last is not None else "None that Slipway knows of."
+    said = _rolled_out(suspect.from_version, suspect.to_version, suspect.by, suspect.rollout_id)
     undone = f" Rollout {alert.undone_by} takes it back." if alert.undone_by else ""
     if suspect.going_on:
-        return f"{what} {by} **is going on**: a plausible cause.{undone}"
+        return f"{said} **is going on**: a plausible cause.{undone}"
     before = duration(max(0, round((alert.opened_at - suspect.at).total_seconds())))
-    return f"{what} {by} ended {escaping.relative(suspect.at)}, {before} before this: **a plausible cause**.{undone}"
+    return (
+        f"{said} ended {escaping.relative(suspect.at)}, {before} before this: **a plausible cause**.{undone}"
+    )
+
+
+def _no_cause(alert: Alert, last: RolloutSummary) -> str:
+    """A deploy that no button takes back, and why not."""
+    said = _rolled_out(last.from_version or "", last.to_version, last.requester, last.id)
+    if last.ended_at is None:
+        return f"{said} is going on. This is about what serves beside it."
+    said = f"{said} ended {escaping.relative(last.ended_at)}"
+    if last.phase != Phase.SUCCEEDED:
+        return f"{said}: {last.phase.replace('_', ' ')}. It is not the probable cause."
+    if last.ended_at > alert.opened_at:
+        return f"{said}, after this began."
+    if not last.from_version:
+        return f"{said}. It is the first release there, so nothing can be rolled back to."
+    if last.returns:
+        return f"{said}. It returned to a known release, so it is not the probable cause."
+    before = duration(round((alert.opened_at - last.ended_at).total_seconds()))
+    return f"{said}, {before} before this: too long for a probable cause."
+
+
+def _rolled_out(before: str, after: str, by: str, rollout_id: int) -> str:
+    what = f"{escaping.code(before, 40)} → {escaping.code(after, 40)}" if before else escaping.code(after, 40)
+    return f"{what} by {escaping.plain(by, 60)} (rollout {rollout_id})"
 
 
 def _owner(alert: Alert, next_at: datetime | None) -> str:

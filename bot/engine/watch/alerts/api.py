@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Actor
 from bot.domain.watch.alerts.actions import SILENCE_S
 from bot.domain.watch.alerts.alert import Alert, AlertAction, Entry
@@ -44,11 +45,15 @@ class AlertRollback:
 
 @dataclass(frozen=True, slots=True)
 class AlertView:
-    """All that a card shows. watch_only: rules of its lane say what they would roll back, and do not."""
+    """All that a card shows. watch_only: rules of its lane say what they would roll back, and do not.
+
+    last_deploy: the newest rollout of its lane that changed what runs, or does so now; None where there was none.
+    """
 
     alert: Alert
     timeline: Sequence[Entry]
     watch_only: bool = True
+    last_deploy: RolloutSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,8 @@ class Alerts:
         alert = await self._load(alert_id, guild_id)
         config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
         timeline = await self._store.alerts.timeline(alert_id, _TIMELINE)
-        return AlertView(alert, timeline, config is None or not config.watch.rolls_back)
+        last = await self._suspects.last_deploy(alert.lane)
+        return AlertView(alert, timeline, config is None or not config.watch.rolls_back, last)
 
     async def open(self, guild_id: int) -> Sequence[Alert]:
         """Alerts of the server that are not over, the worst first."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.domain.config import Catalog
-from bot.domain.rollout.model import FINAL, Phase
+from bot.domain.records import RolloutSummary
+from bot.domain.rollout.model import FINAL, Lane, Phase
 from bot.domain.watch.alerts.alert import Alert, Suspect
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding
@@ -14,6 +15,9 @@ from bot.domain.watch.rules import RULES, on_alerts
 from bot.ports.store import Store
 
 _UNDONE = FINAL - {Phase.SUCCEEDED}
+# No user was served by these, or not yet.
+_NEVER_SERVED = frozenset({Phase.VERIFYING, Phase.GATED, Phase.CANCELLED, Phase.FAILED})
+_LOOKED_THROUGH = 10
 
 
 class Suspects:
@@ -40,6 +44,11 @@ class Suspects:
                     newest.id, newest.from_version, newest.to_version, newest.requester, at, going_on
                 )
         return None
+
+    async def last_deploy(self, lane: Lane | None) -> RolloutSummary | None:
+        """The newest rollout of the lane that changed what runs, or does so now."""
+        found = await self._store.history.history([lane], None, _LOOKED_THROUGH) if lane is not None else ()
+        return next((each for each in found if Phase(each.phase) not in _NEVER_SERVED), None)
 
     async def rolled_back_by(self, finding: Finding, now: datetime) -> bool:
         """Whether a rule of the lane rolls back for an alert such as this, of a monitor or of another program.

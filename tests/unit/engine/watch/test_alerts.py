@@ -406,6 +406,19 @@ async def test_a_deploy_shortly_before_is_the_plausible_cause() -> None:
     assert (suspect.rollout_id, suspect.from_version, suspect.to_version) == (deploy.id, "1.4.0", "1.5.0")
 
 
+async def test_what_was_deployed_last_is_shown_also_where_it_is_no_cause() -> None:
+    world = AlertWorld()
+    old = world.deployed(300)
+    world.deployed(5, "cancelled")
+    await world.alerts.hear([errors()])
+    alert = await world.one()
+    view = await world.alerts.view(alert.id)
+    assert (alert.suspect, view.last_deploy) == (None, old)
+    await world.alerts.hear([errors(lane=None, title="Disk full", fingerprint="disk")])
+    (disk,) = [each for each in await world.store.alerts.open() if each.lane is None]
+    assert (await world.alerts.view(disk.id)).last_deploy is None
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.records import RolloutSummary
 from bot.domain.watch.alerts.actions import AlertActed, act
 from bot.domain.watch.alerts.alert import Alert, AlertAction, Change, Entry, Suspect
 from bot.domain.watch.alerts.escalation import AlertPolicy
@@ -22,6 +23,7 @@ from bot.ui.alerts.buttons import AlertPress, controls, question
 from bot.ui.alerts.card import embed, headline
 from tests.support.actors import ONCALL
 from tests.support.alerts import errors
+from tests.support.catalogs import PRODUCTION
 from tests.support.discord_specs import request_errors
 from tests.support.virtual_time import EPOCH
 
@@ -97,11 +99,44 @@ def test_each_state_is_said_in_words() -> None:
 
 def test_without_a_deploy_the_card_does_not_blame_one() -> None:
     alert = opened(suspect=None).alert
-    assert "a deploy is not the probable cause" in fields(alert)["Last deploy"]
+    assert fields(alert)["Last deploy"] == "None that Slipway knows of."
     bare = opened(suspect=None, lane=None).alert
     assert fields(bare)["Last deploy"] == "It concerns no service that Slipway deploys."
     going = fields(opened(suspect=replace(SUSPECT, going_on=True)).alert)
     assert "**is going on**: a plausible cause." in going["Last deploy"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "changed", "said"),
+    [
+        (
+            -3,
+            {},
+            "`1.4.0` → `1.5.0` by dev (rollout 7) ended <t:{at}:R>, 3 h before this: too long for a probable cause.",
+        ),
+        (1, {}, "ended <t:{at}:R>, after this began."),
+        (
+            -0.1,
+            {"from_version": None},
+            "`1.5.0` by dev (rollout 7) ended <t:{at}:R>. It is the first release there",
+        ),
+        (-0.1, {"returns": True}, "It returned to a known release, so it is not the probable cause."),
+        (-0.1, {"phase": "rolled_back"}, "ended <t:{at}:R>: rolled back. It is not the probable cause."),
+        (-0.1, {"ended_at": None}, "(rollout 7) is going on. This is about what serves beside it."),
+        (-3, {"to_version": "1`@everyone" * 90, "requester": "**x**" * 50}, "too long for a probable cause."),
+    ],
+)
+def test_the_last_deploy_is_named_also_where_it_is_not_the_cause(
+    hours: float, changed: dict[str, Any], said: str
+) -> None:
+    at = EPOCH + timedelta(hours=hours)
+    last = replace(
+        RolloutSummary(7, PRODUCTION, "1.4.0", "1.5.0", "succeeded", "dev", "", "", at, at), **changed
+    )
+    card = embed(AlertView(opened(suspect=None).alert, (), last_deploy=last), EPOCH, None)
+    (shown,) = [str(field.value) for field in card.fields if field.name == "Last deploy"]
+    assert said.format(at=int(at.timestamp())) in shown
+    assert len(shown) < 400 and "**x" not in shown
 
 
 def test_further_troubles_are_listed_worst_first_and_counted() -> None:
