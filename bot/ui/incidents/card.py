@@ -117,7 +117,8 @@ def _description(view: IncidentView, thread_id: int | None) -> str:
         there = f"Talk about it in <#{thread_id}>" if thread_id is not None else "Talk about it in the thread"
         lines.append(f"{there}. A message marked with 📌 there becomes a line of the timeline.")
     elif not incident.postmortem and incident.production:
-        lines.append("No post-mortem yet: `/incident postmortem` gives a draft.")
+        due = f" It is due {escaping.relative(view.postmortem_due)}." if view.postmortem_due else ""
+        lines.append(f"No post-mortem yet: `/incident postmortem` gives a draft.{due}")
     if incident.postmortem:
         lines.append(f"Post-mortem: {escaping.plain(incident.postmortem, 500)}")
     return escaping.cut("\n".join(lines), 2000)

@@ -293,8 +293,12 @@ def _well(
 
 def incident_due_at(incident: Incident, policy: IncidentPolicy) -> datetime | None:
     """When time changes it next: when its owner is asked for the post-mortem."""
-    wanted = incident.production and not incident.postmortem and incident.asked_at is None
-    if incident.closed_at is None or not wanted:
+    return postmortem_due(incident, policy) if incident.asked_at is None else None
+
+
+def postmortem_due(incident: Incident, policy: IncidentPolicy) -> datetime | None:
+    """Until when its post-mortem is to be there; None where none is wanted, or it is there."""
+    if incident.closed_at is None or not incident.production or incident.postmortem:
         return None
     return incident.closed_at + timedelta(seconds=policy.postmortem_s)
 

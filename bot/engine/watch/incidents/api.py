@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bot.domain import phrasebook
 from bot.domain.records import RolloutSummary
@@ -57,13 +58,17 @@ class IncidentRequest:
 
 @dataclass(frozen=True, slots=True)
 class IncidentView:
-    """All that a card or a post-mortem shows. lines: oldest first. deploys: of its lane around it, oldest first."""
+    """All that a card or a post-mortem shows. lines: oldest first. deploys: of its lane around it, oldest first.
+
+    postmortem_due: until when its post-mortem is to be there; None where none is wanted, or it is there.
+    """
 
     incident: Incident
     lines: Sequence[TimelineLine]
     times: Sequence[ResponseTime]
     alerts: Sequence[Alert] = ()
     deploys: Sequence[RolloutSummary] = field(default=())
+    postmortem_due: datetime | None = None
 
 
 def key_of(interaction: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.domain.records import RolloutSummary
+from bot.domain.watch.incidents.actions import postmortem_due
 from bot.domain.watch.incidents.incident import Incident, response_times
 from bot.domain.watch.incidents.targets import IncidentPolicy
 from bot.domain.watch.incidents.timeline import merged
@@ -31,6 +32,7 @@ async def view_of(store: Store, incident: Incident, policy: IncidentPolicy, now:
         response_times(incident, policy, now),
         alerts,
         await _deploys(store, incident, since, until),
+        postmortem_due(incident, policy),
     )
 
 

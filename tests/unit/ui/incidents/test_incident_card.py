@@ -15,6 +15,7 @@ from bot.domain.watch.alerts.alert import Alert, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.incidents.actions import postmortem_due
 from bot.domain.watch.incidents.incident import Incident, IncidentAction, response_times
 from bot.domain.watch.incidents.targets import IncidentPolicy
 from bot.domain.watch.incidents.timeline import TimelineLine
@@ -37,7 +38,8 @@ INCIDENT = Incident(3, 1, PRODUCTION, "Payments fail", Severity.CRITICAL, EPOCH,
 def viewed(incident: Incident, *lines: TimelineLine, version: str = "1.5.0", by: str = "dev") -> IncidentView:
     deploy = RolloutSummary(9, PRODUCTION, version, version, "succeeded", by, "", "", EPOCH, EPOCH)
     times = response_times(incident, IncidentPolicy(), EPOCH + 20 * MIN)
-    return IncidentView(incident, lines, times, [ALERT], [deploy])
+    due = postmortem_due(incident, IncidentPolicy())
+    return IncidentView(incident, lines, times, [ALERT], [deploy], due)
 
 
 def shown(incident: Incident, *lines: TimelineLine, thread: int | None = None) -> dict[str, str]:
@@ -89,7 +91,12 @@ def test_each_state_is_said_in_words() -> None:
     assert said["Who had it"] == "ada"
     assert "Talk about it" not in said[""]
     undocumented = replace(closed, postmortem="", production=True)
-    assert "No post-mortem yet: `/incident postmortem`" in shown(undocumented)[""]
+    due = relative(EPOCH + 40 * MIN + timedelta(hours=48))
+    assert (
+        f"No post-mortem yet: `/incident postmortem` gives a draft. It is due {due}."
+        in shown(undocumented)[""]
+    )
+    assert "post-mortem" not in shown(replace(undocumented, production=False))[""]
     assert said["title"].startswith("✅ Critical incident, closed")
     assert labels(closed) == []
     assert "closed <t:" in incident_line(closed)
