@@ -84,6 +84,7 @@ class Channels:
         self._threads.remove(channel)
         for one in inside:
             self.move(one, None, None, sync=False)
+        self._broadcast.channels_gone(channel.guild)
 
 
 def apply(channel: Channel, given: ChannelFields) -> None:

@@ -56,13 +56,13 @@ class GuildNews:
         self.feed.publish("thread_update", channel)
 
     def channel_created(self, channel: Channel) -> None:
-        self._gateway.to_guild(channel.guild, "CHANNEL_CREATE", render.channel(channel), channel=channel)
+        self._gateway.channel("CHANNEL_CREATE", channel)
         self._gateway.channel_made(channel)
         self.feed.publish("channel_create", channel)
 
     def channel_updated(self, channel: Channel) -> None:
-        self._gateway.to_guild(channel.guild, "CHANNEL_UPDATE", render.channel(channel), channel=channel)
-        self._gateway.access_changed(channel.guild)
+        self._gateway.channel("CHANNEL_UPDATE", channel)
+        self._gateway.access_changed(channel.guild, channel)
         self.feed.publish("channel_update", channel)
 
     def channel_deleted(self, channel: Channel) -> None:
@@ -77,8 +77,12 @@ class GuildNews:
             self._gateway.to_guild(channel.guild, "THREAD_DELETE", body, channel=channel)
             self.feed.publish("thread_delete", channel)
             return
-        self._gateway.to_guild(channel.guild, "CHANNEL_DELETE", render.channel(channel), channel=channel)
+        self._gateway.channel("CHANNEL_DELETE", channel)
         self.feed.publish("channel_delete", channel)
+
+    def channels_gone(self, guild: Guild) -> None:
+        """After a deletion: a category is seen with a channel in it, and maybe not without."""
+        self._gateway.access_changed(guild)
 
     def webhooks_changed(self, channel: Channel) -> None:
         """Bots are told of the channel alone, and read its webhooks again."""

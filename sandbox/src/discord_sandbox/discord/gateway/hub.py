@@ -141,18 +141,32 @@ class Gateway:
             else:
                 self._deliver(session, "GUILD_DELETE", dumps({"id": guild.id}))
 
-    def access_changed(self, guild: Guild) -> None:
-        """Send bots the active threads of the channels that they see since permissions changed."""
+    def channel(self, event: str, channel: Channel) -> None:
+        """Tell every bot in the guild of a channel: to those that cannot see it, no more than that it is there."""
+        for session in self._targets(GUILDS, channel.guild, None):
+            self._deliver(session, event, dumps(access.told(self.state, session, channel)))
+
+    def access_changed(self, guild: Guild, known: Channel | None = None) -> None:
+        """Tell bots of the channels that they see, or do not see any more, since something changed.
+
+        Of those that they see now they are sent the active threads. known: a channel that they were told of already.
+        """
         for session in self._targets(GUILDS, guild, None):
-            found = access.gained(self.state, session, guild)
-            if found:
-                data = access.thread_list_sync(self.state, session, guild, found)
+            found = access.changed(self.state, session, guild)
+            for one in found:
+                if one is not known:
+                    body = access.told(self.state, session, one)
+                    self._deliver(session, "CHANNEL_UPDATE", dumps(body))
+            places = access.with_threads(session, found)
+            if places:
+                data = access.thread_list_sync(self.state, session, guild, places)
                 self._deliver(session, "THREAD_LIST_SYNC", dumps(data))
 
     def channel_made(self, channel: Channel) -> None:
-        """A new channel has no threads that a bot could lack."""
+        """A new channel has no threads that a bot could lack; its category may be seen with it."""
         for session in self._targets(GUILDS, channel.guild, channel):
             access.note(session, channel)
+        self.access_changed(channel.guild)
 
     def message(self, event: str, message: Message, data: JSON) -> None:
         """Send a message event; without the privileged intent, other authors' messages lack their content."""

@@ -44,13 +44,17 @@ def ready(session: Session, resume_url: str, version: int) -> JSON:
 def guild_create(state: State, session: Session, guild: Guild) -> JSON:
     own = guild.members[session.application.id]
     members = list(guild.members.values()) if session.intents & MEMBERS else [own]
-    visible = [
-        channel for channel in guild.channels.values() if state.permissions(own, channel) & perms.VIEW_CHANNEL
+    seen = session.sees[guild.id] = state.visible(own)
+    threads = [
+        one
+        for one in guild.channels.values()
+        if one.thread is not None
+        and not one.thread.archived
+        and state.permissions(own, one) & perms.VIEW_CHANNEL
     ]
-    session.sees[guild.id] = {channel.id for channel in visible if not channel.is_thread}
-    seen = {channel.id for channel in visible} if session.intents & VOICE_STATES else set()
-    voice = [in_guild(guild.members[it.user_id], it) for it in guild.voice.values() if it.channel_id in seen]
-    return guild_body(guild, members, visible, own) | {"voice_states": voice}
+    heard = seen if session.intents & VOICE_STATES else ()
+    voice = [in_guild(guild.members[it.user_id], it) for it in guild.voice.values() if it.channel_id in heard]
+    return guild_body(guild, members, seen, threads, own) | {"voice_states": voice}
 
 
 def members_chunk(guild: Guild, request: JSON, online: Collection[str] | None = None) -> JSON:

@@ -1,5 +1,7 @@
 """Servers in Discord's JSON."""
 
+from collections.abc import Collection
+
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.state.model import JSON, Channel, Guild, Member
@@ -58,7 +60,11 @@ def counts(it: Guild) -> JSON:
     }
 
 
-def guild_create(it: Guild, members: list[Member], visible: list[Channel], viewer: Member) -> JSON:
+def guild_create(
+    it: Guild, members: list[Member], seen: Collection[str], threads: list[Channel], viewer: Member
+) -> JSON:
+    """seen: ids of the channels that the viewer sees; of others they are told no more than that they are there."""
+    channels = [one for one in it.channels.values() if not one.is_thread]
     return (
         guild(it)
         | counts(it)
@@ -74,11 +80,7 @@ def guild_create(it: Guild, members: list[Member], visible: list[Channel], viewe
             "guild_scheduled_events": [],
             "soundboard_sounds": [],
             "members": [render.member(m) for m in members],
-            "channels": [render.channel(c) for c in visible if not c.is_thread],
-            "threads": [
-                render.channel(c, viewer.user.id)
-                for c in visible
-                if c.thread is not None and not c.thread.archived
-            ],
+            "channels": [render.channel(c) if c.id in seen else render.hidden(c) for c in channels],
+            "threads": [render.channel(c, viewer.user.id) for c in threads],
         }
     )

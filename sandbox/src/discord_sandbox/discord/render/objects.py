@@ -1,9 +1,13 @@
 """Users, guilds, channels and threads in Discord's JSON."""
 
+from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.state.forum import PINNED_POST, REQUIRES_TAG, Forum
 from discord_sandbox.discord.state.model import JSON, Channel, Member, Role, Thread, User
 from discord_sandbox.discord.state.permissions import Overwrite
+from discord_sandbox.discord.state.voice import VoiceSettings
+
+OBFUSCATED = 1 << 17  # the flag of a channel that is told of without its name and content
 
 
 def user(it: User) -> JSON:
@@ -109,15 +113,45 @@ def channel(it: Channel, viewer: str | None = None) -> JSON:
     if it.forum is not None:
         body |= forum(it.forum)
     if it.voice is not None:
-        body |= {
-            "bitrate": it.voice.bitrate,
-            "user_limit": it.voice.user_limit,
-            "rtc_region": it.voice.region,
-            "video_quality_mode": it.voice.video_quality,
-        }
+        body |= voice(it.voice)
     if it.auto_archive_minutes is not None:
         body["default_auto_archive_duration"] = it.auto_archive_minutes
     return body
+
+
+def hidden(it: Channel) -> JSON:
+    """A channel of a server as bots are told of it that cannot see it: its id, type, place, and a flag."""
+    denied = Overwrite(it.guild.id, 0, 0, perms.VIEW_CHANNEL)
+    body: JSON = {
+        "id": it.id,
+        "type": it.kind,
+        "last_message_id": None,
+        "last_pin_timestamp": None,
+        "flags": OBFUSCATED,
+        "guild_id": it.guild.id,
+        "name": "___hidden___",
+        "parent_id": it.category_id,
+        "rate_limit_per_user": 0,
+        "topic": None,
+        "position": it.position,
+        "permission_overwrites": [overwrite(denied)],
+        "nsfw": False,
+    }
+    if it.forum is not None:
+        body |= forum(Forum()) | {"flags": OBFUSCATED}
+    if it.voice is not None:
+        body |= voice(VoiceSettings())
+    return body
+
+
+def voice(it: VoiceSettings) -> JSON:
+    """What voice and stage channels have beyond others."""
+    return {
+        "bitrate": it.bitrate,
+        "user_limit": it.user_limit,
+        "rtc_region": it.region,
+        "video_quality_mode": it.video_quality,
+    }
 
 
 def forum(it: Forum) -> JSON:

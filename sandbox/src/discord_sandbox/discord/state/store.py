@@ -174,6 +174,12 @@ class State:
             return value & perms.TIMED_OUT
         return value
 
+    def visible(self, member: Member) -> set[str]:
+        """Ids of the channels that they see, without threads. A category is seen with any channel in it."""
+        channels = [one for one in member.guild.channels.values() if not one.is_thread]
+        seen = [one for one in channels if self.permissions(member, one) & perms.VIEW_CHANNEL]
+        return {one.id for one in seen} | {one.category_id for one in seen if one.category_id is not None}
+
     def _compute(self, member: Member, channel: Channel | None) -> int:
         guild = member.guild
         if member.user.id == guild.owner_id:

@@ -19,8 +19,10 @@ async def guild(call: Context) -> Result:
 
 
 async def channels(call: Context) -> Result:
+    """Those that the bot sees."""
     found = call.guild()
-    return [render.channel(one) for one in found.channels.values() if one.thread is None]
+    seen = call.core.state.visible(call.me(found))
+    return [render.channel(one) for one in found.channels.values() if one.id in seen]
 
 
 async def active_threads(call: Context) -> Result:
