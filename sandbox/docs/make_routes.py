@@ -40,6 +40,7 @@ WITHOUT = {
     "PATCH /webhooks/{webhook_id}": "avatar",
     "PATCH /webhooks/{webhook_id}/{webhook_token}": "avatar",
     "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}": "with_components",
+    "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original": "with_components",
     "POST /webhooks/{webhook_id}/{webhook_token}": "avatar_url",
 }
 # What else is missing, as a sentence.
@@ -71,8 +72,8 @@ def described() -> dict[str, Any]:
 
 
 def bare(route: str) -> str:
-    """A route without the names of its parameters."""
-    return re.sub(r"{[^}]*}", "{}", route)
+    """A route without the names of its parameters; `@original` is an id of a message like any other."""
+    return re.sub(r"{[^}]*}|@original", "{}", route)
 
 
 def rows() -> list[Row]:
