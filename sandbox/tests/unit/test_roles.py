@@ -170,3 +170,10 @@ async def test_administrators_do_the_same_behind_its_back(client: Client) -> Non
         assert (await client.api("DELETE", f"roles/{name}")).status == 409
     kinds = {one.kind for one in client.sandbox.core.feed.since(start) or []}
     assert kinds == {"role_create", "role_update", "role_delete"}
+
+
+async def test_a_role_keeps_every_permission_that_discord_has(client: Client) -> None:
+    await client.grant("ADMINISTRATOR")
+    every = sum(1 << bit for bit in range(53) if bit != 47)
+    made = (await client.rest("POST", path(client), {"permissions": str(every | 1 << 47)})).body
+    assert made["permissions"] == str(every)

@@ -26,6 +26,6 @@ def _check(member: Member, channel: Channel, left: float, act: str, what: str) -
             429,
             "slow_mode",
             f"Slow mode: {member.user.name} can {act} in #{channel.name} again in {math.ceil(left)} s ({CODE}).",
-            f"One {what} every {channel.slowmode} s; those who manage messages or the channel are exempt.",
+            f"One {what} every {channel.slowmode} s; those who may bypass slow mode are exempt.",
             retry_after=round(left, 3),
         )

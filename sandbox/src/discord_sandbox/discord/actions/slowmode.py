@@ -5,11 +5,9 @@ from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.model import Channel, Member
 from discord_sandbox.discord.state.store import State
 
-EXEMPT = perms.MANAGE_MESSAGES | perms.MANAGE_CHANNELS
-
 
 class SlowMode:
-    """Holds for people; bots, and those who manage messages, the channel or its threads, are exempt."""
+    """Holds for people; bots, and those with the permission to bypass it, are exempt."""
 
     def __init__(self, state: State, clock: Clock) -> None:
         self._state = state
@@ -33,7 +31,6 @@ class SlowMode:
         last = since.get(member.user.id)
         if last is None or channel.slowmode == 0 or member.user.bot:
             return 0.0
-        exempt = EXEMPT | perms.MANAGE_THREADS if channel.is_thread else EXEMPT
-        if self._state.permissions(member, channel) & exempt:
+        if self._state.permissions(member, channel) & perms.BYPASS_SLOWMODE:
             return 0.0
         return max(0.0, last + channel.slowmode - self._clock.now())
