@@ -43,7 +43,8 @@ class Scene:
         self.hook: dict[str, str] = {}
         self.within: dict[str, dict[str, str]] = {}  # other ids for paths with that part
 
-    async def renew(self) -> None:
+    async def renew(self, *, stage: bool) -> None:
+        """stage: with a live one, and a voice channel."""
         client, sandbox = self._client, self._client.sandbox
         await client.api("POST", "reset", {"commands": True})
         await client.commands(command("ping", description="Answers"))
@@ -76,6 +77,8 @@ class Scene:
             "/guilds/{guild_id}/bans/": {"user_id": banned},
             "/guilds/{guild_id}/commands": {"command_id": local},
         }
+        if stage:
+            self.within |= await self._stages()
         self._turn += 1
         if self._turn % 2:
             self.ids |= {"channel_id": channel, "message_id": message}
@@ -103,6 +106,18 @@ class Scene:
         hall = next(one for one in guild.channels.values() if one.name == "Hall")
         core.voice.connect(guild.members[sandbox.application_id()], hall)
 
+    async def _stages(self) -> dict[str, dict[str, str]]:
+        made = {
+            kind: (await self._client.api("POST", "channels", {"name": kind, "type": kind})).body["id"]
+            for kind in ("stage", "voice")
+        }
+        body = {"channel_id": made["stage"], "topic": "Soup"}
+        assert (await self._client.rest("POST", "/stage-instances", body)).status == 200
+        return {
+            "/stage-instances/": {"channel_id": made["stage"]},
+            "/voice-status": {"channel_id": made["voice"]},
+        }
+
     async def _webhook(self, channel: str) -> dict[str, str]:
         client = self._client
         made = (await client.rest("POST", f"/channels/{channel}/webhooks", {"name": "feed"})).body
@@ -120,7 +135,7 @@ class Scene:
         return template.format_map({key: quote(value, safe="") for key, value in known.items()})
 
     async def send(self, case: Any) -> Answer:
-        await self.renew()
+        await self.renew(stage="stage-instances" in case.path or "voice-status" in case.path)
         if "voice-states" in case.path or case.path.endswith("/members/{user_id}"):
             await self._stage()
         options: JSON = {"params": list(_pairs(case.query or {}))}
@@ -169,6 +184,7 @@ NEVER = frozenset(
         "POST /channels/{channel_id}/messages/{message_id}/crosspost",
         "POST /channels/{channel_id}/polls/{message_id}/expire",
         "POST /guilds/{guild_id}/bulk-ban",
+        "POST /stage-instances",
         "POST /users/@me/channels",
         "POST /webhooks/{webhook_id}/{webhook_token}",
         "PUT /applications/{application_id}/guilds/{guild_id}/commands/{command_id}/permissions",

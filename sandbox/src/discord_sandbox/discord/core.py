@@ -19,6 +19,7 @@ from discord_sandbox.discord.actions.reactions import Reactions
 from discord_sandbox.discord.actions.responses import Responses
 from discord_sandbox.discord.actions.roles import Roles
 from discord_sandbox.discord.actions.slowmode import SlowMode
+from discord_sandbox.discord.actions.stages import Stages
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.actions.voice import Voice
 from discord_sandbox.discord.actions.webhooks import Webhooks
@@ -52,9 +53,12 @@ class Core:
         self.reactions = Reactions(self.broadcast)
         self.pins = Pins(self.state, clock, self.broadcast, self.audit)
         self.voice = Voice(self.state, self.broadcast, self.audit)
+        self.stages = Stages(self.state, self.broadcast, self.audit)
         self.threads = Threads(self.state, clock, self.broadcast, self.audit)
         self.forum_posts = ForumPosts(self.threads, self.posts)
-        self.channels = Channels(self.state, self.broadcast, self.threads, self.voice, self.audit)
+        self.channels = Channels(
+            self.state, self.broadcast, self.threads, self.voice, self.audit, stages=self.stages
+        )
         self.members = Members(
             self.state, clock, self.broadcast, self.threads, voice=self.voice, audit=self.audit
         )

@@ -12,6 +12,7 @@ from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.model import JSON, Channel, Guild, Member, Message, Role
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.state.store import State
+from discord_sandbox.discord.state.voice import StageInstance
 from discord_sandbox.discord.state.webhook import Webhook
 
 MOST = 10_000
@@ -164,6 +165,15 @@ class AuditLog:
         guild, before = it.channel.guild, render.webhook(it)
         yield
         self._changed(guild, Action.WEBHOOK_UPDATE, it.id, before, render.webhook(it))
+
+    def stage_changed(
+        self, channel: Channel, it: StageInstance, action: Action, before: JSON, after: JSON
+    ) -> None:
+        def told(body: JSON) -> JSON:
+            return {key: body[key] for key in ("topic", "privacy_level") if key in body}
+
+        options = {"channel_id": channel.id}
+        self.add(channel.guild, action, it.id, render.diff(told(before), told(after)), options)
 
     def message_deleted(self, message: Message) -> None:
         """A person deleted what another user wrote; what a bot deletes one by one is not logged on Discord."""

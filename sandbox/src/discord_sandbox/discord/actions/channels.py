@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
+from discord_sandbox.discord.actions.stages import Stages
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.actions.voice import Voice
 from discord_sandbox.discord.errors import DiscordError
@@ -17,13 +18,21 @@ from discord_sandbox.discord.state.voice import VoiceSettings
 
 class Channels:
     def __init__(
-        self, state: State, broadcast: Broadcast, threads: Threads, voice: Voice, audit: AuditLog
+        self,
+        state: State,
+        broadcast: Broadcast,
+        threads: Threads,
+        voice: Voice,
+        audit: AuditLog,
+        *,
+        stages: Stages,
     ) -> None:
         self._state = state
         self._broadcast = broadcast
         self._threads = threads
         self._voice = voice
         self._audit = audit
+        self._stages = stages
 
     def create(
         self,
@@ -80,6 +89,7 @@ class Channels:
         if channel.kind == CATEGORY:
             inside = [one for one in channel.guild.channels.values() if one.category_id == channel.id]
         self._audit.channel_deleted(channel)
+        self._stages.clear(channel)
         self._voice.clear(channel)
         self._threads.remove(channel)
         for one in inside:

@@ -7,12 +7,12 @@ from discord_sandbox.discord.gateway.hub import Gateway
 from discord_sandbox.discord.gateway.sessions import MEMBERS, MODERATION, VOICE_STATES, WEBHOOKS
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.audit import entry as render_entry
-from discord_sandbox.discord.render.voice import voice_state
+from discord_sandbox.discord.render.voice import stage_instance, voice_state
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.audit import AuditEntry
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, Thread, User
 from discord_sandbox.discord.state.store import State
-from discord_sandbox.discord.state.voice import VoiceState
+from discord_sandbox.discord.state.voice import StageInstance, VoiceState
 
 
 class GuildNews:
@@ -152,6 +152,15 @@ class GuildNews:
             )
         for channel in {before, after} - {None}:
             self.feed.publish("channel_update", channel)
+
+    def stage_changed(self, channel: Channel, it: StageInstance, event: str) -> None:
+        self._gateway.to_guild(channel.guild, event, stage_instance(channel, it), channel=channel)
+        self.feed.publish("channel_update", channel)
+
+    def voice_status(self, channel: Channel) -> None:
+        body = {"id": channel.id, "guild_id": channel.guild.id, "status": channel.voice_status}
+        self._gateway.to_guild(channel.guild, "VOICE_CHANNEL_STATUS_UPDATE", body, channel=channel)
+        self.feed.publish("channel_update", channel)
 
     def voice_server(self, member: Member, it: VoiceState) -> None:
         """To the session that joined. There is no voice server: its address is null, as while Discord looks for one."""

@@ -105,6 +105,18 @@ class Voice:
             it.requested = requested
             self.changed(member)
 
+    def set_status(self, channel: Channel, status: str | None) -> None:
+        """What the channel says is going on in it; None for nothing."""
+        if channel.voice_status == status:
+            return
+        channel.voice_status = status
+        self._broadcast.voice_status(channel)
+        if status is None:
+            self._audit.add(channel.guild, Action.VOICE_CHANNEL_STATUS_DELETE, channel.id)
+        else:
+            options = {"status": status, "channel_id": channel.id}
+            self._audit.add(channel.guild, Action.VOICE_CHANNEL_STATUS_CREATE, channel.id, options=options)
+
     def changed(self, member: Member) -> None:
         it, channel = self.of(member), self.channel_of(member)
         if it is not None:

@@ -6,7 +6,7 @@ from discord_sandbox.discord.gateway.sessions import MEMBERS, VOICE_STATES, Sess
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.application import application_flags
 from discord_sandbox.discord.render.guild import guild_create as guild_body
-from discord_sandbox.discord.render.voice import in_guild
+from discord_sandbox.discord.render.voice import in_guild, stage_instance
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import JSON, Guild
 from discord_sandbox.discord.state.store import State
@@ -52,9 +52,11 @@ def guild_create(state: State, session: Session, guild: Guild) -> JSON:
         and not one.thread.archived
         and state.permissions(own, one) & perms.VIEW_CHANNEL
     ]
-    heard = seen if session.intents & VOICE_STATES else ()
+    heard: Collection[str] = seen if session.intents & VOICE_STATES else ()
     voice = [in_guild(guild.members[it.user_id], it) for it in guild.voice.values() if it.channel_id in heard]
-    return guild_body(guild, members, seen, threads, own) | {"voice_states": voice}
+    stages = [stage_instance(guild.channels[key], it) for key, it in guild.stages.items() if key in seen]
+    body = guild_body(guild, members, seen, threads, own)
+    return body | {"voice_states": voice, "stage_instances": stages}
 
 
 def members_chunk(guild: Guild, request: JSON, online: Collection[str] | None = None) -> JSON:

@@ -2,8 +2,28 @@
 
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.state.clock import iso
-from discord_sandbox.discord.state.model import JSON, Member
-from discord_sandbox.discord.state.voice import VoiceState
+from discord_sandbox.discord.state.model import JSON, Channel, Member
+from discord_sandbox.discord.state.voice import StageInstance, VoiceState
+
+# Discord's list changes; of these, none is nearer to the sandbox than another.
+REGIONS: list[JSON] = [
+    {"id": region, "name": name, "optimal": region == "rotterdam", "deprecated": False, "custom": False}
+    for region, name in (
+        ("brazil", "Brazil"),
+        ("hongkong", "Hong Kong"),
+        ("india", "India"),
+        ("japan", "Japan"),
+        ("rotterdam", "Rotterdam"),
+        ("singapore", "Singapore"),
+        ("south-korea", "South Korea"),
+        ("southafrica", "South Africa"),
+        ("sydney", "Sydney"),
+        ("us-central", "US Central"),
+        ("us-east", "US East"),
+        ("us-south", "US South"),
+        ("us-west", "US West"),
+    )
+]
 
 
 def voice_state(member: Member, it: VoiceState, *, connected: bool = True) -> JSON:
@@ -30,3 +50,15 @@ def in_guild(member: Member, it: VoiceState) -> JSON:
     body = voice_state(member, it)
     del body["guild_id"], body["member"]
     return body
+
+
+def stage_instance(channel: Channel, it: StageInstance) -> JSON:
+    return {
+        "id": it.id,
+        "guild_id": channel.guild.id,
+        "channel_id": it.channel_id,
+        "topic": it.topic,
+        "privacy_level": it.privacy,
+        "discoverable_disabled": True,
+        "guild_scheduled_event_id": None,
+    }

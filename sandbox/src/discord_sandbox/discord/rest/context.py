@@ -109,7 +109,11 @@ class Context:
 
     def channel(self, *needed: int) -> Channel:
         """The channel in the path. Raises 10003, 50001 (not visible) or 50013 (lacks a permission)."""
-        channel = self.core.state.channel(self.params["channel"])
+        return self.visible_channel(self.params["channel"], *needed)
+
+    def visible_channel(self, channel_id: str, *needed: int) -> Channel:
+        """As `channel`, by its id."""
+        channel = self.core.state.channel(channel_id)
         allowed = self.core.state.permissions(self.me(channel.guild), channel)
         if not allowed & perms.VIEW_CHANNEL:
             raise DiscordError(50001)

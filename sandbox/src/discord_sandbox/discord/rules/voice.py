@@ -11,6 +11,8 @@ from discord_sandbox.discord.state.voice import VoiceSettings
 LEAST_BITRATE, HIGHEST_BITRATE = 8_000, 96_000
 STAGE_BITRATE = 64_000
 MOST_USERS, MOST_ON_STAGE = 99, 10_000
+PUBLIC, GUILD_ONLY = 1, 2
+LONGEST_TOPIC, LONGEST_STATUS = 120, 500
 
 
 def read_settings(body: Fields, kind: int, former: VoiceSettings) -> VoiceSettings:
@@ -25,6 +27,34 @@ def read_settings(body: Fields, kind: int, former: VoiceSettings) -> VoiceSettin
         former.user_limit if limit is None else limit,
         region if "rtc_region" in body.body else former.region,
         former.video_quality if quality is None else quality,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StageFields:
+    """What a body says of a live stage; None for what it omits."""
+
+    channel_id: int | None
+    topic: str | None
+    privacy: int | None
+    notify: bool
+    event_id: int | None
+
+
+def read_stage(body: Fields, *, new: bool) -> StageFields:
+    """Collects complaints; the caller checks them."""
+    keys = ("topic", "privacy_level")
+    of_new = ("channel_id", "send_start_notification", "guild_scheduled_event_id")
+    body.known((*keys, *of_new) if new else keys)
+    for key in keys if not new else ():
+        if key in body.body and body.body[key] is None:
+            body.complain(key, "BASE_TYPE_REQUIRED", "This field is required")
+    return StageFields(
+        body.snowflake("channel_id", required=True) if new else None,
+        body.text("topic", LONGEST_TOPIC, shortest=1, required=new),
+        body.choice("privacy_level", (PUBLIC, GUILD_ONLY)),
+        new and body.flag("send_start_notification") is True,
+        body.snowflake("guild_scheduled_event_id") if new else None,
     )
 
 

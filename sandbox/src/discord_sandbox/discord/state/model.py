@@ -9,7 +9,7 @@ from discord_sandbox.discord.state.audit import AuditEntry
 from discord_sandbox.discord.state.forum import Forum, Post
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.state.poll import Poll
-from discord_sandbox.discord.state.voice import VoiceSettings, VoiceState
+from discord_sandbox.discord.state.voice import StageInstance, VoiceSettings, VoiceState
 
 JSON = dict[str, Any]
 
@@ -83,6 +83,7 @@ class Guild:
     bans: dict[str, str | None] = field(default_factory=dict)  # user id -> reason
     former: set[str] = field(default_factory=set)  # ids of users who left
     voice: dict[str, VoiceState] = field(default_factory=dict)  # by user id
+    stages: dict[str, StageInstance] = field(default_factory=dict)  # those that are live, by channel id
     audit_log: list[AuditEntry] = field(default_factory=list)
 
 
@@ -126,6 +127,7 @@ class Channel:
     thread: Thread | None = None
     forum: Forum | None = None
     voice: VoiceSettings | None = None
+    voice_status: str | None = None
 
     @property
     def is_thread(self) -> bool:

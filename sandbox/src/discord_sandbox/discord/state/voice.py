@@ -14,6 +14,16 @@ class VoiceSettings:
 
 
 @dataclass(slots=True, eq=False)
+class StageInstance:
+    """What makes a stage channel live. privacy: 1 public, 2 for the server alone."""
+
+    id: str
+    channel_id: str
+    topic: str
+    privacy: int = 2
+
+
+@dataclass(slots=True, eq=False)
 class VoiceState:
     """A member's connection to a voice or stage channel.
 
