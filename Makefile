@@ -120,7 +120,8 @@ lock: | $(BIN)/python
 	@$(UVC) --extra release -c $(LOCKS)/dev.txt -o $(LOCKS)/release.txt
 	@$(UV_COMPILE) $(LOCKS)/services.in -c $(LOCKS)/dev.txt -o $(LOCKS)/services.txt
 	@for folder in $(CLIENTS); do $(UV_COMPILE) $$folder/requirements.in -o $$folder/requirements.txt; done
-	@cd sandbox/tests/clients/discord_js && npm install --package-lock-only --omit-lockfile-registry-resolved --silent
+	@for folder in tests/clients/discord_js examples/vitest; do \
+	  (cd sandbox/$$folder && npm install --package-lock-only --omit-lockfile-registry-resolved --silent) || exit; done
 
 clean:
 	rm -rf $(VENV) .slipway .coverage .coverage.* dist site mutants

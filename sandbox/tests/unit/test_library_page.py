@@ -6,9 +6,10 @@ import pytest
 
 from support.clients.libraries import LIBRARIES, Library
 from support.clients.table import PAGE, column, connections, written
+from support.paths import PROJECT
 
 HOST = re.compile(
-    r"https?://(?!github\.com|opencollective\.com|feross\.org|www\.patreon\.com)|--(extra-)?index-url|\"resolved\""
+    r"https?://(?!github\.com|opencollective\.com|feross\.org|tidelift\.com|www\.patreon\.com)|--(extra-)?index-url|\"resolved\""
 )
 
 
@@ -24,3 +25,9 @@ def test_a_lock_pins_by_hash_and_names_no_host(library: Library) -> None:
     lock = library.lock.read_text()
     assert not HOST.search(lock)
     assert lock.count("sha256:" if library.is_python else '"integrity": "sha512-') > 3
+
+
+def test_the_example_for_vitest_is_locked_too() -> None:
+    lock = (PROJECT / "examples" / "vitest" / "package-lock.json").read_text()
+    assert not HOST.search(lock.replace('"resolved": "../../js"', "", 1))  # the helper beside it
+    assert lock.count('"integrity": "sha512-') > 30

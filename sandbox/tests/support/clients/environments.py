@@ -9,8 +9,10 @@ import venv
 from pathlib import Path
 
 from support.clients.libraries import FOLDER, Library
+from support.paths import PROJECT
 
 ENVIRONMENTS = FOLDER / ".environments"
+_INSTALLED = shutil.ignore_patterns("node_modules")
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -52,11 +54,37 @@ async def _python(library: Library, place: Path) -> None:
 
 
 async def _node(library: Library, place: Path) -> None:
-    if shutil.which("npm") is None:
-        raise BuildError("npm is not installed")
     for name in ("package.json", "package-lock.json"):
         shutil.copy(library.path / name, place)
+    await _modules(place)
+
+
+async def _modules(place: Path) -> None:
+    """Install what a folder's package-lock.json pins."""
+    if shutil.which("npm") is None:
+        raise BuildError("npm is not installed")
     await _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(place))
+
+
+async def vitest_example() -> Path:
+    """A copy of `examples/vitest` with its modules, beside a copy of the helper as its package.json names it.
+
+    Raises BuildError.
+    """
+    example = PROJECT / "examples" / "vitest"
+    digest = hashlib.sha256((example / "package-lock.json").read_bytes()).hexdigest()[:12]
+    place = ENVIRONMENTS / f"vitest-{digest}"
+    copy = place / "examples" / "vitest"
+    if not (place / "complete").exists():
+        for old in ENVIRONMENTS.glob("vitest-*"):
+            shutil.rmtree(old)
+        shutil.copytree(example, copy, ignore=_INSTALLED)
+        shutil.copytree(PROJECT / "js", place / "js", ignore=_INSTALLED)
+        await _modules(copy)
+        (place / "complete").touch()
+    for folder in (Path("examples", "vitest"), Path("js")):
+        shutil.copytree(PROJECT / folder, place / folder, ignore=_INSTALLED, dirs_exist_ok=True)
+    return copy
 
 
 async def _run(*words: str) -> None:
