@@ -118,6 +118,23 @@ async def test_a_voice_channel_says_what_is_going_on(client: Client) -> None:
     assert (await client.rest("PUT", f"/channels/{general}/voice-status", {"status": "x"})).code == 50024
 
 
+async def test_bots_ask_for_statuses_and_sounds(client: Client) -> None:
+    voice, guild = await made(client, "voice"), client.sandbox.guild_id()
+    await client.grant("SET_VOICE_CHANNEL_STATUS", "MANAGE_CHANNELS")
+    assert (await client.rest("PUT", f"/channels/{voice}/voice-status", {"status": "Lunch"})).status == 204
+    async with Wire(client) as wire:
+        await wire.identify(GUILDS)
+        for fields, channels in ((["status"], [{"id": voice, "status": "Lunch"}]), (None, [])):
+            await wire.send(43, {"guild_id": guild, "fields": fields})
+            assert await wire.dispatch("CHANNEL_INFO") == {"guild_id": guild, "channels": channels}
+        await wire.send(31, {"guild_ids": ["1", guild]})
+        assert await wire.dispatch("SOUNDBOARD_SOUNDS") == {"guild_id": guild, "soundboard_sounds": []}
+        for op, data in ((31, {"guild_ids": 5}), (31, []), (43, {"guild_id": "1"}), (8, {})):
+            await wire.send(op, data)
+        await wire.send(1, None)
+        assert (await wire.op(11))["op"] == 11
+
+
 async def test_regions_are_listed(client: Client) -> None:
     listed = (await client.rest("GET", "/voice/regions")).body
     assert {"us-east", "rotterdam"} <= {one["id"] for one in listed}

@@ -16,6 +16,8 @@ from discord_sandbox.discord.state.model import JSON, Application
 from discord_sandbox.discord.traffic.faults import SESSIONS
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
+REQUEST_MEMBERS, SOUNDS, CHANNEL_INFO = 8, 31, 43
+ANSWERED = (REQUEST_MEMBERS, SOUNDS, CHANNEL_INFO)
 LARGEST, PER_MINUTE, DAY = 4096, 120, 86_400.0
 ALL_INTENTS = 0x3FFFFFF
 PRIVILEGED = 1 << 1 | 1 << 8 | 1 << 15
@@ -108,12 +110,12 @@ class Connection:
             self._identify(data)
         elif op == 6:
             self._resume(data)
-        elif op not in (3, 4, 8, 31, 43):
+        elif op not in (3, 4, *ANSWERED):
             raise CloseError(4001, "Unknown opcode.")
         elif self._session is None:
             raise CloseError(4003, "Not authenticated.")
-        elif op == 8 and isinstance(data, dict):
-            self._members(self._session, data)
+        elif op in ANSWERED and isinstance(data, dict):
+            self._answer(self._session, op, data)
         elif op == 4:
             if not isinstance(data, dict):
                 raise CloseError(4002, "Error while decoding payload.")
@@ -200,11 +202,24 @@ class Connection:
         session.dispatch("RESUMED", dumps({"_trace": ["sandbox"]}))
         self._established(session)
 
-    def _members(self, session: Session, data: JSON) -> None:
-        guild = session.application.guilds.get(str(data.get("guild_id")))
-        if guild is not None:
-            online = self._gateway.online() if session.intents & PRESENCES else None
-            session.dispatch("GUILD_MEMBERS_CHUNK", dumps(payloads.members_chunk(guild, data, online)))
+    def _answer(self, session: Session, op: int, data: JSON) -> None:
+        """What the client asks for: members of a server, sounds, what goes on in channels."""
+        if op == SOUNDS:
+            wanted = data.get("guild_ids")
+            ids = [str(one) for one in wanted] if isinstance(wanted, list) else []
+        else:
+            ids = [str(data.get("guild_id"))]
+        for guild in (session.application.guilds.get(one) for one in ids):
+            if guild is None:
+                continue
+            if op == SOUNDS:
+                session.dispatch("SOUNDBOARD_SOUNDS", dumps({"guild_id": guild.id, "soundboard_sounds": []}))
+            elif op == CHANNEL_INFO:
+                body = payloads.channel_info(self._gateway.state, session, guild, data)
+                session.dispatch("CHANNEL_INFO", dumps(body))
+            else:
+                online = self._gateway.online() if session.intents & PRESENCES else None
+                session.dispatch("GUILD_MEMBERS_CHUNK", dumps(payloads.members_chunk(guild, data, online)))
 
     def ended(self, code: int | None) -> None:
         """Detach the session, which the client can resume unless one side ended it.

@@ -59,6 +59,21 @@ def guild_create(state: State, session: Session, guild: Guild) -> JSON:
     return body | {"voice_states": voice, "stage_instances": stages}
 
 
+def channel_info(state: State, session: Session, guild: Guild, request: JSON) -> JSON:
+    """The statuses of the voice channels that the bot sees, if it asked for them."""
+    fields = request.get("fields")
+    seen = state.visible(guild.members[session.application.id])
+    channels = [
+        {"id": one.id, "status": one.voice_status}
+        for one in guild.channels.values()
+        if one.id in seen and one.voice_status is not None
+    ]
+    return {
+        "guild_id": guild.id,
+        "channels": channels if isinstance(fields, list) and "status" in fields else [],
+    }
+
+
 def members_chunk(guild: Guild, request: JSON, online: Collection[str] | None = None) -> JSON:
     """The members that op 8 asked for, by `user_ids` or by a prefix of the name, in one chunk.
 
