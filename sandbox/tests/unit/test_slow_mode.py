@@ -69,7 +69,9 @@ async def test_those_who_may_bypass_it_and_bots_are_exempt(client: Client) -> No
     for user in ("kim", "owner"):
         assert [(await write(client, user)).status for _ in range(3)] == [201] * 3
     assert [(await client.send({"content": "x"})).status for _ in range(3)] == [200] * 3
-    await client.api("PATCH", "channels/general", {"role": "helper", "permissions": {"BYPASS_SLOWMODE": False}})
+    await client.api(
+        "PATCH", "channels/general", {"role": "helper", "permissions": {"BYPASS_SLOWMODE": False}}
+    )
     assert (await write(client, "kim")).status == 429, "the overwrite of the channel counts"
 
 

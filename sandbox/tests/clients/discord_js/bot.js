@@ -178,6 +178,11 @@ const moved = (verb) => async (member) => {
 };
 client.on(Events.GuildMemberAdd, moved('joined'));
 client.on(Events.GuildMemberRemove, moved('left'));
+client.on(Events.VoiceStateUpdate, async (_, { channel, guild, member }) => {
+  if (!channel || member.user.bot) return;
+  const voice = guild.channels.cache.find((one) => one.name === 'voice');
+  await voice.send(`${member.user.username} in ${channel.name}`);
+});
 client.on(Events.ClientReady, () => client.application.commands.set(COMMANDS));
 
 client.login(ready.applications[0].token);

@@ -1,5 +1,8 @@
 // What the bot in discord.js does when a person writes a word.
-import { ChannelType } from 'discord.js';
+import { ChannelType, GatewayOpcodes } from 'discord.js';
+
+const connect = (guild, channel) =>
+  guild.shard.send({ op: GatewayOpcodes.VoiceStateUpdate, d: { guild_id: guild.id, channel_id: channel, self_mute: false, self_deaf: true } });
 
 export const words = {
   async hello(message) {
@@ -59,4 +62,11 @@ export const words = {
     await message.member.timeout(60_000);
   },
   out: (message) => message.member.kick(),
+  async join(message) {
+    const parlour = message.guild.channels.cache.find((one) => one.name === 'Parlour');
+    connect(message.guild, parlour.id);
+    const people = parlour.members.filter((one) => !one.user.bot);
+    await message.channel.send(`with ${people.map((one) => one.user.username).join(', ')}`);
+  },
+  leave: (message) => connect(message.guild, null),
 };

@@ -109,6 +109,13 @@ class Bot(discord.Client):
         channel = discord.utils.get(member.guild.channels, name="moderation")
         await channel.send(f"{member.name} left")
 
+    async def on_voice_state_update(
+        self, member: discord.Member, _: discord.VoiceState, after: discord.VoiceState
+    ) -> None:
+        if after.channel is not None and not member.bot:
+            channel = discord.utils.get(member.guild.text_channels, name="voice")
+            await channel.send(f"{member.name} in {after.channel.name}")
+
 
 bot = Bot()
 

@@ -85,7 +85,18 @@ async def out(message: discord.Message, _: str) -> None:
     await message.author.kick()
 
 
+async def join(message: discord.Message, _: str) -> None:
+    parlour = discord.utils.get(message.guild.voice_channels, name="Parlour")
+    await message.guild.change_voice_state(channel=parlour, self_deaf=True)
+    names = [one.name for one in parlour.members if not one.bot]
+    await message.channel.send(f"with {', '.join(names)}")
+
+
+async def leave(message: discord.Message, _: str) -> None:
+    await message.guild.change_voice_state(channel=None)
+
+
 WORDS: dict[str, Callable[[discord.Message, str], Awaitable[None]]] = {
     one.__name__: one
-    for one in (hello, say, burst, thread, react, channels, forum, roles, webhook, late, out)
+    for one in (hello, say, burst, thread, react, channels, forum, roles, webhook, late, out, join, leave)
 }

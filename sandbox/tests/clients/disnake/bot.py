@@ -114,6 +114,15 @@ async def on_member_remove(member: disnake.Member) -> None:
     await channel.send(f"{member.name} left")
 
 
+@bot.event
+async def on_voice_state_update(
+    member: disnake.Member, _: disnake.VoiceState, after: disnake.VoiceState
+) -> None:
+    if after.channel is not None and not member.bot:
+        channel = disnake.utils.get(member.guild.text_channels, name="voice")
+        await channel.send(f"{member.name} in {after.channel.name}")
+
+
 @bot.slash_command(description="Answer.")
 async def ping(inter: disnake.ApplicationCommandInteraction) -> None:
     await inter.response.send_message("pong")

@@ -220,4 +220,15 @@ async def on_coming_and_going(event: hikari.MemberCreateEvent | hikari.MemberDel
     await bot.rest.create_message(channel, f"{event.user.username} {verb}")
 
 
+@bot.listen()
+async def on_voice(event: hikari.VoiceStateUpdateEvent) -> None:
+    state = event.state
+    if state.channel_id is not None and not state.member.is_bot:
+        channels = bot.cache.get_guild_channels_view_for_guild(event.guild_id)
+        channel = next(one for one in channels.values() if one.name == "voice")
+        await bot.rest.create_message(
+            channel, f"{state.member.username} in {channels[state.channel_id].name}"
+        )
+
+
 bot.run(check_for_updates=False)

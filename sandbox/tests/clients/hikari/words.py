@@ -85,7 +85,21 @@ async def out(message: hikari.Message, _: str) -> None:
     await message.member.kick()
 
 
+async def join(message: hikari.Message, _: str) -> None:
+    app, guild = message.app, message.guild_id
+    channels = app.cache.get_guild_channels_view_for_guild(guild).values()
+    parlour = next(one for one in channels if one.name == "Parlour")
+    await app.update_voice_state(guild, parlour, self_deaf=True)
+    states = app.cache.get_voice_states_view_for_channel(guild, parlour).values()
+    names = [one.member.username for one in states if not one.member.is_bot]
+    await app.rest.create_message(message.channel_id, f"with {', '.join(names)}")
+
+
+async def leave(message: hikari.Message, _: str) -> None:
+    await message.app.update_voice_state(message.guild_id, None)
+
+
 WORDS: dict[str, Callable[[hikari.Message, str], Awaitable[None]]] = {
     one.__name__: one
-    for one in (hello, say, burst, thread, react, channels, forum, roles, webhook, late, out)
+    for one in (hello, say, burst, thread, react, channels, forum, roles, webhook, late, out, join, leave)
 }

@@ -239,4 +239,11 @@ async def on_member_leave(event: it.events.MemberRemove) -> None:
     await channel.send(f"{event.member.username} left")
 
 
+@it.listen(it.events.VoiceUserJoin)
+async def on_voice(event: it.events.VoiceUserJoin) -> None:
+    if not event.author.bot:
+        channel = next(one for one in event.author.guild.channels if one.name == "voice")
+        await channel.send(f"{event.author.username} in {event.channel.name}")
+
+
 bot.start()

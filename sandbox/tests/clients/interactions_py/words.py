@@ -82,7 +82,19 @@ async def out(message: it.Message, _: str) -> None:
     await message.author.kick()
 
 
+async def join(message: it.Message, _: str) -> None:
+    guild = message.guild
+    parlour = next(one for one in guild.channels if one.name == "Parlour")
+    await message.client.get_guild_websocket(guild.id).voice_state_update(guild.id, parlour.id, deafened=True)
+    names = [one.username for one in parlour.voice_members if not one.bot]
+    await message.channel.send(f"with {', '.join(names)}")
+
+
+async def leave(message: it.Message, _: str) -> None:
+    await message.client.get_guild_websocket(message.guild.id).voice_state_update(message.guild.id, None)
+
+
 WORDS: dict[str, Callable[[it.Message, str], Awaitable[None]]] = {
     one.__name__: one
-    for one in (hello, say, burst, thread, react, channels, forum, roles, webhook, late, out)
+    for one in (hello, say, burst, thread, react, channels, forum, roles, webhook, late, out, join, leave)
 }

@@ -111,6 +111,15 @@ async def on_member_remove(member: nextcord.Member) -> None:
     await channel.send(f"{member.name} left")
 
 
+@bot.event
+async def on_voice_state_update(
+    member: nextcord.Member, _: nextcord.VoiceState, after: nextcord.VoiceState
+) -> None:
+    if after.channel is not None and not member.bot:
+        channel = nextcord.utils.get(member.guild.text_channels, name="voice")
+        await channel.send(f"{member.name} in {after.channel.name}")
+
+
 @bot.slash_command(description="Answer.")
 async def ping(interaction: nextcord.Interaction) -> None:
     await interaction.send("pong")

@@ -114,6 +114,15 @@ async def on_member_remove(member: discord.Member) -> None:
     await channel.send(f"{member.name} left")
 
 
+@bot.event
+async def on_voice_state_update(
+    member: discord.Member, _: discord.VoiceState, after: discord.VoiceState
+) -> None:
+    if after.channel is not None and not member.bot:
+        channel = discord.utils.get(member.guild.text_channels, name="voice")
+        await channel.send(f"{member.name} in {after.channel.name}")
+
+
 @bot.slash_command(description="Answer.")
 async def ping(ctx: discord.ApplicationContext) -> None:
     await ctx.respond("pong")

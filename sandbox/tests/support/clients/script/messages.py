@@ -138,6 +138,25 @@ async def moderation(run: Run) -> None:
     await run.message("moderation", "max joined")
 
 
+async def voice(run: Run) -> None:
+    """The bot hears who joins a voice channel, joins it itself and leaves it; there is no sound."""
+
+    async def inside(**expected: bool) -> None:
+        async def settled() -> bool:
+            listed = (await run.api("GET", "voice"))["voice"]
+            return {one["user"]: one["self_deaf"] for one in listed} == expected
+
+        await run.until(f"in voice, and whether deafened by themselves: {expected}", settled)
+
+    await run.api("POST", "voice", {"user": "ben", "channel": "Parlour"})
+    await run.message("voice", "ben in Parlour")
+    await run.say("voice", "join")
+    await run.message("voice", "with ben")
+    await inside(ben=False, robot=True)
+    await run.say("voice", "leave")
+    await inside(ben=False)
+
+
 ABILITIES = (
     Ability("Messages", messages),
     Ability("Direct messages", direct_messages),
@@ -150,4 +169,5 @@ ABILITIES = (
     Ability("Roles", roles),
     Ability("Overwrites", overwrites),
     Ability("Webhooks", webhooks),
+    Ability("Voice", voice),
 )
