@@ -61,6 +61,18 @@ async def test_a_channel_is_made_with_all_its_fields_and_announced(client: Clien
             "default_auto_archive_duration",
         ),
         ({"nsfw": False}, {"nsfw": "no"}, "nsfw"),
+        # Without effect on a text channel, but read.
+        ({"default_forum_layout": 2}, {"default_forum_layout": 3}, "default_forum_layout"),
+        ({"default_sort_order": None}, {"default_sort_order": "x"}, "default_sort_order"),
+        ({"default_tag_setting": "match_all"}, {"default_tag_setting": "all"}, "default_tag_setting"),
+        ({"bitrate": 8000}, {"bitrate": 7999}, "bitrate"),
+        ({"video_quality_mode": 2}, {"video_quality_mode": 3}, "video_quality_mode"),
+        ({"available_tags": [{"name": "a"}]}, {"available_tags": [{"name": 5, "id": "x"}]}, "available_tags"),
+        (
+            {"default_reaction_emoji": {"emoji_name": "✅"}},
+            {"default_reaction_emoji": {"emoji_id": "x"}},
+            "default_reaction_emoji",
+        ),
     ],
 )
 async def test_a_limit_holds_on_both_sides(client: Client, good: JSON, bad: JSON, key: str) -> None:

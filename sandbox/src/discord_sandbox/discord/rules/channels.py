@@ -17,6 +17,7 @@ from discord_sandbox.discord.state.model import (
 
 ARCHIVE = (60, 1440, 4320, 10080)
 MOST, MOST_IN_CATEGORY = 500, 50
+MOST_TAGS, TAG_NAME = 20, 20
 KINDS = (TEXT, VOICE, CATEGORY, ANNOUNCEMENT, STAGE, FORUM)
 NAMED_LOWER = (TEXT, ANNOUNCEMENT, FORUM)  # "Soup of the day" becomes "soup-of-the-day"
 MODELLED = frozenset(
@@ -74,6 +75,7 @@ def read(body: Fields, guild: Guild, kind: int, *, new: bool, own: str | None = 
     for key in (lacking - {"type"} if new else lacking) & body.body.keys():
         if body.body[key] not in (None, kind if key == "type" else 0):
             body.complain(key, "UNSUPPORTED", f"The sandbox does not model {key}.")
+    _check_others(body, kind)
     return ChannelFields(
         frozenset(body.body),
         name,
@@ -84,6 +86,28 @@ def read(body: Fields, guild: Guild, kind: int, *, new: bool, own: str | None = 
         body.choice("default_auto_archive_duration", ARCHIVE),
         read_category(body, guild, kind, own),
     )
+
+
+def _check_others(body: Fields, kind: int) -> None:
+    """Fields of other types of channels have no effect, but Discord reads them. Collects complaints."""
+    body.choice("default_tag_setting", ("match_all", "match_some"))
+    if kind not in VOICES:
+        body.number("bitrate", 8_000, 2**31 - 1)
+        body.number("user_limit", 0, 2**31 - 1)
+        body.text("rtc_region", 100)
+        body.choice("video_quality_mode", (1, 2))
+    if kind == FORUM:
+        return
+    body.choice("default_sort_order", (0, 1))
+    body.choice("default_forum_layout", (0, 1, 2))
+    tags, reaction = body.objects("available_tags", MOST_TAGS), body.object("default_reaction_emoji")
+    for one in tags or ():
+        one.snowflake("id")
+        one.text("name", TAG_NAME, required=True)
+        one.flag("moderated")
+    for one in (*(tags or ()), *([reaction] if reaction is not None else [])):
+        one.snowflake("emoji_id")
+        one.text("emoji_name", 100)
 
 
 def read_category(body: Fields, guild: Guild, kind: int, own: str | None) -> str | None:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.rules.channels import MOST_TAGS, TAG_NAME
 from discord_sandbox.discord.rules.emoji import is_emoji
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state.forum import REQUIRES_TAG, Forum, Tag
 
-MOST_TAGS, MOST_APPLIED, TAG_NAME = 20, 5, 20
+MOST_APPLIED = 5
 
 
 def read(body: Fields, former: Forum, new_id: Callable[[], str]) -> Forum:
