@@ -25,6 +25,7 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 PATIENCE_MS = 60_000
+NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
 # A font is asked for once text is laid out with it.
 FONTS_LOADED = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(
   () => document.fonts.ready.then(() => done()))))"""
@@ -74,7 +75,7 @@ class Stage:
             options=options,
             application="robot",
         )
-        return await self.call("GET", f"interactions/{body['interaction']}?wait=5")
+        return await self.call("GET", f"interactions/{body['interaction']}?wait=60")
 
 
 @dataclass
@@ -91,6 +92,21 @@ class Tab:
 
     def request_ended(self, request: Request) -> None:
         self.unanswered.pop(request, None)
+
+    async def load(self, address: str) -> None:
+        """Open the page there. Chromium drops requests when a network interface of the machine comes or goes."""
+        while True:
+            try:
+                await self.page.goto(address)
+                await self.page.wait_for_selector("body[data-ready]")
+                return
+            except Error as error:
+                other = [problem for problem in self.problems if NETWORK_CHANGED not in problem]
+                if other == self.problems and NETWORK_CHANGED not in str(error):
+                    error.add_note(f"logged: {self.problems}, not answered: {list(self.unanswered.values())}")
+                    raise
+                self.problems[:] = other
+                await self.page.goto("about:blank")
 
     @property
     def composer(self) -> Any:
@@ -198,12 +214,7 @@ async def open_tab(browser: Browser, stage: Stage) -> AsyncIterator[Open]:
         page.on("requestfinished", tab.request_ended)
         page.on("requestfailed", tab.request_ended)
         await page.add_init_script(WATCH)
-        await page.goto(f"{stage.url}/#{at}?as={user}")
-        try:
-            await page.wait_for_selector("body[data-ready]")
-        except Error as error:
-            error.add_note(f"logged: {tab.problems}, not answered: {list(tab.unanswered.values())}")
-            raise
+        await tab.load(f"{stage.url}/#{at}?as={user}")
         await page.wait_for_selector("#main-view .intro:not(:has(.skeleton))")
         await page.evaluate(FONTS_LOADED)
         tabs.append(tab)
