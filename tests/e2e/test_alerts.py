@@ -35,7 +35,7 @@ async def test_a_sick_service_is_told_at_once_to_whom_it_concerns_and_once(stack
     )
     print(f"alerted {time.monotonic() - began:.1f} s after the service became sick")
     assert "Critical" in card["text"]
-    assert "a deploy is not the probable cause" in card["text"]
+    assert "None that Slipway knows of." in card["text"]
     assert not any(button["label"].startswith("Roll back") for button in card["buttons"])
     assert "oncall" in str(card["mentions"]), card["mentions"]
 
