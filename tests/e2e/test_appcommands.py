@@ -22,7 +22,7 @@ from tests.support.forked import Said, command
 from tests.support.paths import ROOT
 from tests.support.postgres import PostgresServer
 
-pytestmark = [*marks("commands-sync"), pytest.mark.long]
+pytestmark = [*marks("commands-sync"), pytest.mark.real, pytest.mark.long]
 DEMO = ROOT / "config" / "demo"
 SERVICE = "greeter-commands"
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from demo.stories.stage import Json
 from tests.support.e2e import acts, heard
 from tests.support.e2e.stack import Stack, lanes, marks
 
-pytestmark = marks("discord-gone")
+pytestmark = [*marks("discord-gone"), pytest.mark.real]
 LANES = lanes("search/production", "cart/production", "ferry/production", rate=20)
 CATALOG = acts.CREW
 DISCORD = {"guilds": [acts.HARBOR, acts.QUAY]}

@@ -56,7 +56,7 @@ async def story(before: list[Any], after: list[Any], folder: Path) -> None:
         assert differences(again, seen) == [] and offsets[0] > offsets[1]
 
 
-@hypothesis.settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@hypothesis.settings(max_examples=8, deadline=None, derandomize=True, database=None)
 @hypothesis.given(before=ACTIONS, after=ACTIONS)
 def test_a_restored_world_is_the_saved_one_in_every_read(
     before: list[Any], after: list[Any], tmp_path_factory: pytest.TempPathFactory

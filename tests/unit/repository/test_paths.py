@@ -35,7 +35,7 @@ def prose(name: str) -> Iterator[tuple[int, str]]:
     if not name.endswith(".py"):
         yield from enumerate(text.splitlines(), 1)
         return
-    for node in ast.walk(ast.parse(text)):
+    for node in statements(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -43,6 +43,19 @@ def prose(name: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), 1):
         if "#" in line:  # a comment, or a string with this sign, which does no harm here; tokens take seconds
             yield number, line[line.index("#") :]
+
+
+def statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module and every statement in it, without their expressions."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += [
+            each
+            for each in ast.iter_child_nodes(node)
+            if isinstance(each, ast.stmt | ast.ExceptHandler | ast.match_case)
+        ]
 
 
 @cache

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.postgres.serialization import point_columns, read_judged
@@ -77,6 +77,7 @@ def stored(each: JudgedTick) -> JudgedTick:
     return read_judged(json.loads(json.dumps(row, sort_keys=True)))
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.sampled_from((None, 1.0, 3.0)))
 def test_a_replay_of_kept_ticks_gives_every_state_of_the_judge(seed: int, phi: float | None) -> None:
     policy = replace(POLICY, phi=phi)

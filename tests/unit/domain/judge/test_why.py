@@ -138,7 +138,7 @@ def test_a_failure_names_the_blocks_without_which_it_would_not_be_one(seed: int,
     assert lived.again(edit) is not Outcome.FAIL
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 500), st.floats(0.0, 0.006))
 def test_a_pass_names_how_many_failures_more_would_have_kept_it_from_passing(seed: int, rate: float) -> None:
     lived = Lived(LIMIT, looks(rate, seed=seed))
