@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from discord_sandbox import ManualClock, Sandbox, World
 from support.client import PING, Client
@@ -33,3 +34,10 @@ async def limited(clock: ManualClock) -> AsyncIterator[Client]:
     """With rate limits."""
     async with Sandbox(World(), clock=clock) as sandbox, Client(sandbox) as client:
         yield client
+
+
+@pytest.fixture
+def same_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis draws from the literals of whatever modules are imported by then; without them, the same each time."""
+    monkeypatch.setattr(providers, "_get_local_constants", providers.Constants)
+    providers.CONSTANTS_CACHE.cache.clear()

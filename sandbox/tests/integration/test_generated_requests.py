@@ -19,7 +19,7 @@ from support import discord_specs
 from support.client import Answer, Client
 from support.commands import command
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.usefixtures("same_examples")]
 
 JSON = dict[str, Any]
 ROUTES = discord_specs.modelled()

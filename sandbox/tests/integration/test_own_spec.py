@@ -11,7 +11,7 @@ from discord_sandbox.api.routes import ROUTES
 from support.client import Client
 from support.commands import command, option
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("same_examples")]
 
 EXAMPLES = 15
 EXCEPT = ("/events", "/services/{name}")  # a stream without end; what a service answers

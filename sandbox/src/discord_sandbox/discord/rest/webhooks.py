@@ -6,6 +6,7 @@ from discord_sandbox.discord.render.webhooks import webhook as render
 from discord_sandbox.discord.rest import forums, interactions
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.rest.uploads import FILE_LIMIT
 from discord_sandbox.discord.rules import messages as rules
 from discord_sandbox.discord.rules.webhooks import read_name
 from discord_sandbox.discord.state import permissions as perms
@@ -28,6 +29,7 @@ async def create(call: Context) -> Result:
         raise DiscordError(50024)
     body = call.fields()
     name = read_name(body, required=True)
+    body.text("avatar", FILE_LIMIT)
     body.complaints.check()
     made = call.core.webhooks.create(channel, name or "", call.application.user)
     return render(made, call.core.api_base)
@@ -62,6 +64,7 @@ async def patch(call: Context) -> Result:
     found = _managed(call)
     body = call.fields()
     name, place = read_name(body), body.snowflake("channel_id")
+    body.text("avatar", FILE_LIMIT)
     channel = found.channel.guild.channels.get(str(place)) if place is not None else None
     if place is not None and (channel is None or not _can_have(channel)):
         body.complain("channel_id", "CHANNEL_INVALID", "This channel cannot have webhooks.")
@@ -104,6 +107,7 @@ async def patch_by_token(call: Context) -> Result:
     found = _known(call)
     body = call.fields()
     name = read_name(body)
+    body.text("avatar", FILE_LIMIT)
     body.complaints.check()
     call.core.webhooks.change(found, name, None)
     return render(found, call.core.api_base, creator=False)
