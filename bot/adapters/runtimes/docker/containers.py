@@ -39,6 +39,7 @@ _ENGINES = b"\x03"
 _LOG_LINES = 50
 _TAIL_LINES = 5
 _TAIL_CHARS = 4096
+_KILLED = 137
 _GRACE_S = 30.0  # beyond the time in which a container may exit
 
 
@@ -179,14 +180,10 @@ class Containers:
         except EngineError:
             return "was removed"
         state, limit = told["State"], told["HostConfig"].get("Memory") or 0
-        if state.get("OOMKilled"):
-            how = "was killed because it needed more memory than " + (
-                f"its limit of {limit / 1024**2:.0f} MB" if limit else "there is"
-            )
-        elif state.get("Error"):
+        if state.get("Error") and not state.get("OOMKilled"):
             how = f"could not be started: {state['Error']}"
         else:
-            how = f"exited with code {state['ExitCode']}"
+            how = exit_of(state["ExitCode"], limit, state.get("OOMKilled", False))
         words = last_words(await self._output(container.id), redact)
         return how + (f"; last words: {words}" if words else "")
 
@@ -262,6 +259,21 @@ class Containers:
             limits = {"Type": driver, "Config": {"max-size": "10m", "max-file": "3"}}
             self._bounded_logs = {"LogConfig": limits} if driver == "json-file" else {}
         return self._bounded_logs
+
+
+def exit_of(code: int, memory: int, out_of_memory: bool) -> str:
+    """How a process ended. memory: its limit in bytes, 0 without one. out_of_memory: what the engine says.
+
+    A kill for memory may reach the engine without its reason: containerd can lose the event of the kernel when a
+    process is killed soon after its start (containerd issue 8180). So a killed process with a limit is told with it.
+    """
+    limit = f"its limit of {memory / 1024**2:.0f} MB" if memory else "there is"
+    if out_of_memory:
+        return f"was killed because it needed more memory than {limit}"
+    how = f"exited with code {code}"
+    if code == _KILLED and memory:
+        return f"{how}, perhaps because it needed more memory than {limit}"
+    return how
 
 
 def last_words(output: str, redact: Callable[[str], str]) -> str:

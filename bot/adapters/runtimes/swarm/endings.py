@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.adapters.runtimes.docker.containers import last_words, unframed
+from bot.adapters.runtimes.docker.containers import exit_of, last_words, unframed
 from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
 from bot.adapters.runtimes.docker.images import Logins, why_missing
 from bot.adapters.runtimes.swarm.spec import SwarmSpec
@@ -13,7 +13,6 @@ from bot.adapters.runtimes.swarm.tasks import Task
 
 _LOG_LINES = 50
 _LOG_S = 10.0
-_KILLED = 137
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,11 @@ class Endings:
         return Ending(how + (f"; last words: {words}" if words else ""))
 
     async def _exit(self, task: Task, spec: SwarmSpec) -> str:
-        memory = spec.limits.memory_bytes / 1024**2
-        if memory and await self._out_of_memory(task):
-            return f"was killed because it needed more memory than its limit of {memory:.0f} MB"
-        how = f"exited with code {task.exit_code}"
-        if task.exit_code == _KILLED and memory:
-            return how + f", perhaps because it needed more memory than its limit of {memory:.0f} MB"
-        if spec.health is not None and task.exit_code in (0, _KILLED, 143):
+        memory = spec.limits.memory_bytes
+        out_of_memory = bool(memory) and await self._out_of_memory(task)
+        how = exit_of(task.exit_code, memory, out_of_memory)
+        stopped = (0, 143) if memory else (0, 137, 143)
+        if spec.health is not None and not out_of_memory and task.exit_code in stopped:
             return how + ", as the swarm stops a container when its health check fails"
         return how
 
