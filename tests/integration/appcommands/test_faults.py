@@ -123,11 +123,13 @@ async def test_two_people_who_apply_at_once_make_one_rollout(world: CommandsWorl
         done = await asyncio.gather(
             slipway.apply("staging", DEV), slipway.apply("staging", DEV2), return_exceptions=True
         )
-        begun = [one.rollout for one in done if not isinstance(one, BaseException)]
-        refused = [one for one in done if isinstance(one, UserError)]
-        assert len(begun) == 1 and len(refused) == 1
-        # The second one finds the other's rollout, or what it brought when it is over already.
-        assert refused[0].rule in ("lane_busy", "already_running")
+        begun = [
+            one.rollout for one in done if not isinstance(one, BaseException) and one.rollout is not None
+        ]
+        refused = [one.rule for one in done if isinstance(one, UserError)]
+        assert len(begun) == 1
+        # The second one finds the other's rollout, or what it brought; or it compares after it, and nothing differs.
+        assert refused in (["lane_busy"], ["already_running"], [])
         await slipway.reaches(begun[0], Phase.SUCCEEDED)
     assert world.calls("PUT", "POST") == [
         ("PUT", f"/applications/{world.application_id}/guilds/{world.guild}/commands")
