@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from bot.adapters.runtimes.swarm.spec import SwarmSpec
 from bot.adapters.runtimes.swarm.tasks import Task
 
 _LOG_LINES = 50
-_LOG_S = 10.0
+# A request for logs may hang, and then works when it is made again.
+_LOG_S, _LOG_TRIES = 10.0, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,24 @@ class Endings:
         return bool(told["State"].get("OOMKilled"))
 
     async def _output(self, task: Task) -> str:
+        """What it printed last; empty where the swarm does not tell that in time.
+
+        Logs come from the task's node, and a request for them may hang while the manager is well (docker/cli issue
+        4678): that is no outage of the engine.
+        """
         params = {"stdout": "1", "stderr": "1", "tail": str(_LOG_LINES)}
-        try:
-            async with self._engine.request(
-                "GET", f"/tasks/{task.id}/logs", params=params, timeout_s=_LOG_S
-            ) as answer:
-                return unframed(await answer.read())
-        except EngineError:
-            return ""  # a log driver that cannot be read from, or a node that is away
+        for _ in range(_LOG_TRIES):
+            try:
+                async with (
+                    asyncio.timeout(_LOG_S),
+                    self._engine.request("GET", f"/tasks/{task.id}/logs", params=params) as answer,
+                ):
+                    return unframed(await answer.read())
+            except TimeoutError:
+                continue
+            except EngineError:
+                break  # a log driver that cannot be read from, or a node that is away
+        return ""
 
 
 def _exited(task: Task) -> bool:

@@ -25,6 +25,7 @@ from bot.redaction import Redactor
 log = logging.getLogger(__name__)
 
 _PULLS = 3  # of a release that is not started again, while its registry is away
+_START_S = 30.0  # for an engine to start a container, beside the time that this one may take
 _ENGINE_BACK_S = 0.5
 
 
@@ -70,6 +71,7 @@ class Replica:
         self._task: Task | None = None
         self._outages = self._waited_through = around.outages
         self._began = 0.0
+        self._ran = False
         self._ended: set[str] = set()
         self._moved: set[str] = set()
         self._unexplained: list[tuple[Task, int]] = []
@@ -146,7 +148,7 @@ class Replica:
         if before is not None and before.id not in ended:
             self._moved.add(before.id)  # such as from a node that is drained: however it ends now
         self._outages = self._around.outages
-        self._began = 0.0
+        self._began, self._ran = 0.0, False
         if now.runs and self._around.was_ready(now):
             self._ended = ended  # an earlier host knows of those
             self.state, self.detail = RunState.READY, ""
@@ -196,25 +198,32 @@ class Replica:
             return
         if self._waited_through != self._around.outages:  # while the engine is away nothing gets ready
             self._waited_through, self._began = self._around.outages, 0.0
+        if task.runs and not self._ran:
+            self._ran = True
+            if spec.health is None:  # else its time went by while the swarm waited for its health check
+                self._began = 0.0
         self._began = self._began or now
-        waited = now - self._began
+        waited, allowed = now - self._began, spec.ready.timeout_s
+        if spec.health is None and not task.runs and task.state != "pending":
+            allowed += _START_S
         path = spec.ready_path
         well = task.runs and (path is None or await self._answers(task, path))
         if well and (path is not None or spec.health is not None or waited >= spec.ready.alive_s):
             if self._task is not None and self._task.id == task.id and self._task.runs:
                 self._around.is_ready(task)
                 self._set(RunState.READY, "")
-        elif waited >= spec.ready.timeout_s:
-            how = self._late(task, path)
+        elif waited >= allowed:
+            how = self._late(task, path, f"within {allowed:g} s")
             if how != self.detail:
                 self.fail(how)
         elif self.state is RunState.STARTING:
             self._set(RunState.STARTING, task.error if task.state == "pending" else "")
 
-    def _late(self, task: Task, path: str | None) -> str:
-        within = f"within {self._around.spec.ready.timeout_s:g} s"
+    def _late(self, task: Task, path: str | None, within: str) -> str:
         if task.state == "pending":
             return f"found no node {within}" + (f": {task.error}" if task.error else "")
+        if not task.runs and self._around.spec.health is None:
+            return f"did not start {within}, or the health check of its image did not pass"
         if not task.runs:
             return f"was not healthy {within}"
         return f"did not answer GET {path} {within}" if path else f"did not stay up {within}"
