@@ -18,7 +18,9 @@ from typing import Any
 from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
 from bot.adapters.runtimes.docker.labels import (
     DIGEST,
+    ENVIRONMENT,
     OWNER,
+    SERVICE,
     VERSION,
     kept_in,
     labels_of,
@@ -116,12 +118,13 @@ class Containers:
         self._owner = owner
         self._bounded_logs: dict[str, Any] | None = None
 
-    async def list(self) -> list[Container]:
-        """All of them, in one request. Raises `Unreachable`, `EngineError`."""
-        mine = {"label": [f"{OWNER}={self._owner}"]}
-        entries = await self._engine.get(
-            "/containers/json", params={"all": "1", "filters": mine}, timeout_s=_LIST_S
-        )
+    async def list(self, lane: Lane | None = None, digest: str = "") -> list[Container]:
+        """All of them, or those of one release, in one request. Raises `Unreachable`, `EngineError`."""
+        labels = [f"{OWNER}={self._owner}"]
+        if lane is not None:
+            labels += [f"{SERVICE}={lane.service}", f"{ENVIRONMENT}={lane.environment}", f"{DIGEST}={digest}"]
+        params = {"all": "1", "filters": {"label": labels}}
+        entries = await self._engine.get("/containers/json", params=params, timeout_s=_LIST_S)
         found = []
         for entry in entries:
             with contextlib.suppress(KeyError, ValueError, TypeError):

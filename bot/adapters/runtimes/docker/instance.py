@@ -279,10 +279,21 @@ class ContainerInstance:
         return await self._patiently(lambda: self._around.containers.complaint(container, self._redactor()))
 
     async def _clear(self) -> None:
-        """Remove the former container: its last words are in `detail`."""
-        if self._id:
-            former = self._id
-            await finished(self._patiently(lambda: self._around.containers.remove(former)))
+        """Remove the former container: its last words are in `detail`.
+
+        One that has ended and that the engine cannot remove yet, such as with files in use, is no reason to wait: its
+        release sees it left over at every look, and tries again.
+        """
+        former = self._id
+        while former:
+            try:
+                await finished(self._patiently(lambda: self._around.containers.remove(former)))
+                break
+            except EngineError as problem:
+                log.warning("%s %s: %s", self._around.lane, self._around.release.version, problem)
+            if self.container is not None and not self.container.runs:
+                break
+            await asyncio.sleep(_GOES_ON_S)
         self._id, self.container, self._lost = "", None, False
 
     async def _crashed(self, how: str) -> None:

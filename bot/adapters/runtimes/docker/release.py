@@ -158,7 +158,8 @@ class DockerRelease:
         await asyncio.gather(*(instance.end() for instance in self._instances.values()))
         while True:
             try:
-                there = [c for c in await self.containers.list() if self._is_ours(c)]
+                # Not all containers: a host with many releases asks this for each of them when it stops.
+                there = await self.containers.list(self.lane, self.release.digest)
                 if not there:
                     break
                 await asyncio.gather(*map(self._remove, there))
@@ -170,9 +171,6 @@ class DockerRelease:
     async def _tidy(self, container: Container) -> None:
         with contextlib.suppress(Unreachable, EngineError):
             await self._remove(container)
-
-    def _is_ours(self, container: Container) -> bool:
-        return (container.lane, container.digest) == (self.lane, self.release.digest)
 
     async def _remove(self, container: Container) -> None:
         await self.containers.stop(container)
