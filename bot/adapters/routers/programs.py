@@ -112,6 +112,13 @@ def runs(process: Running) -> bool:
         return False
 
 
+def write_pid(file: Path, pid: int) -> None:
+    """Replace `file` at once: a reader that found it empty would take the program for one that does not run."""
+    aside = file.with_name(f"{file.name}.new")
+    aside.write_text(str(pid))
+    aside.replace(file)
+
+
 def left_running(pid_file: Path, folder: Path, word: str) -> psutil.Process | None:
     """The program of an earlier host, confirmed by its folder and a `word` of its command: pids are reused."""
     try:

@@ -19,7 +19,15 @@ import structlog
 
 from bot.adapters.routers.envoy.admin import OWN, EnvoyAdmin
 from bot.adapters.routers.envoy.bootstrap import bootstrap
-from bot.adapters.routers.programs import ProgramLog, all_running, end, launch_orphan, left_running, runs
+from bot.adapters.routers.programs import (
+    ProgramLog,
+    all_running,
+    end,
+    launch_orphan,
+    left_running,
+    runs,
+    write_pid,
+)
 from bot.ports.errors import Unreachable
 
 _log = structlog.get_logger(__name__)
@@ -138,7 +146,7 @@ class EnvoyProcess:
         # It ends with its parent when it can hand over, and must outlive the host.
         self._running = launch_orphan(command, self.folder, self.log)
         self._allow_open_files(self._running.pid)
-        self._pid_file.write_text(str(self._running.pid))
+        write_pid(self._pid_file, self._running.pid)
 
     def _handing_over(self, epoch: int) -> list[str]:
         if sys.platform != "linux" or not os.access(_SHARED, os.W_OK):

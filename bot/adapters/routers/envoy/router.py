@@ -23,7 +23,7 @@ from bot.ports.data_plane.routers import LaneRoute, RoutedLane, RouterCounts, Sp
 from bot.ports.errors import TargetRefused, Unreachable
 
 _ACKNOWLEDGED_S = 10.0
-_WORDS_S = 1.0
+_WORDS_S = 5.0
 _PORT_TRIES = 5
 # Descriptors for Envoy itself; each connection of a client needs two more.
 _OWN_FILES = 150

@@ -17,7 +17,7 @@ import structlog
 
 from bot.adapters.routers.haproxy.config import FILE, SOCKET
 from bot.adapters.routers.haproxy.runtime import RuntimeApi, value
-from bot.adapters.routers.programs import ProgramLog, Running, end, launch, left_running, runs
+from bot.adapters.routers.programs import ProgramLog, Running, end, launch, left_running, runs, write_pid
 from bot.ports.errors import Unreachable
 
 _log = structlog.get_logger(__name__)
@@ -96,7 +96,7 @@ class HaproxyProcess:
         child = launch(command, self.folder, self.log, {START: start, **(environment or {})})
         self._before = self._child or self._found
         self._child, self._found = child, None
-        self._pid_file.write_text(str(child.pid))
+        write_pid(self._pid_file, child.pid)
         return start
 
     async def started(self, start: str, place: int) -> None:
@@ -148,7 +148,7 @@ class HaproxyProcess:
         self._child = before if isinstance(before, subprocess.Popen) else None
         self._found = before if isinstance(before, psutil.Process) else None
         if before is not None:
-            self._pid_file.write_text(str(before.pid))
+            write_pid(self._pid_file, before.pid)
 
     def _words(self, place: int) -> str:
         """What it said about its failure since its log's end was `place`, on one line."""
