@@ -1,4 +1,4 @@
-"""pytest plugin for every test of the repository: no skips in CI, virtual time, simulations without coverage."""
+"""pytest plugin for every test of the repository: no skips in CI, the same examples there each time, virtual time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import coverage
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 # A busy machine is no reason for an example to fail.
 hypothesis.settings.register_profile("slipway", deadline=None)
@@ -24,6 +25,20 @@ hypothesis.settings.register_profile(
     phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
 )
 hypothesis.settings.load_profile("slipway")
+
+_constants_of_imported_modules = providers._get_local_constants
+
+
+def _constants() -> providers.Constants:
+    """Literals of modules that Hypothesis draws from: none where examples are to be the same each time, as in CI.
+
+    Which modules are imported by then depends on what else a worker has run.
+    """
+    derandomized = hypothesis.settings.default.derandomize
+    return providers.Constants() if derandomized else _constants_of_imported_modules()
+
+
+providers._get_local_constants = _constants
 
 
 def pytest_configure(config: pytest.Config) -> None:

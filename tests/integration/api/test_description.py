@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.support.catalogs import catalog
 from tests.support.harness import World
 from tests.support.oncall import schedule, with_schedules
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
 
 # Enough to meet every parameter and field with good and bad values; the same ones each time.
 EXAMPLES = 40
@@ -32,11 +33,13 @@ async def schemathesis(api: Api, folder: Path) -> tuple[int | None, str]:
         *("--max-examples", str(EXAMPLES), "--request-timeout", "60"),
         *("--generation-deterministic", "--no-color", "--suppress-health-check", "all"),
         cwd=folder,
+        # It goes through sets of names: in the same order each time.
+        env=os.environ | {"PYTHONHASHSEED": "0"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), 240)
+        said, _ = await asyncio.wait_for(process.communicate(), 600)
     finally:
         if process.returncode is None:
             process.kill()
