@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -202,7 +203,8 @@ async def test_each_of_the_other_triggers_rolls_back_at_once(
 
 
 async def fire(pages: Program) -> None:
-    """Someone's P1 alert for the lane."""
+    """Someone's P1 alert for the lane. Without an end it would be over by itself after five minutes."""
+    over_at = datetime.now(UTC) + timedelta(hours=1)
     labels = {
         "alertname": "Down",
         "service": "chopsticks",
@@ -211,7 +213,9 @@ async def fire(pages: Program) -> None:
     }
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{pages.url}/api/v2/alerts", json=[{"labels": labels}]) as answer,
+        session.post(
+            f"{pages.url}/api/v2/alerts", json=[{"labels": labels, "endsAt": over_at.isoformat()}]
+        ) as answer,
     ):
         assert answer.status == 200
 

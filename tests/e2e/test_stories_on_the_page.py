@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Error, Locator, Page, async_playwright, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from demo.launcher import Demo
@@ -41,11 +41,27 @@ async def opened(demo: Demo, at: str, user: str) -> AsyncIterator[Page]:
         page = await chromium.new_page(viewport={"width": 1500, "height": 950}, reduced_motion="reduce")
         page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        await page.goto(f"{demo.url}/#harbor/{at}?as={user}")
-        await page.wait_for_selector("body[data-ready]")
+        await load(page, f"{demo.url}/#harbor/{at}?as={user}", problems)
         yield page
         await chromium.close()
     assert problems == []
+
+
+async def load(page: Page, address: str, problems: list[str]) -> None:
+    """Open the page there. Chromium drops requests when a network interface of the machine comes or goes."""
+    failed: list[str] = []
+    page.on("requestfailed", lambda request: failed.append(str(request.failure)))
+    while True:
+        try:
+            await page.goto(address)
+            await page.wait_for_selector("body[data-ready]")
+            return
+        except Error:
+            if not any("net::ERR_NETWORK_CHANGED" in why for why in failed):
+                raise
+            await page.goto("about:blank")
+            failed.clear()
+            problems.clear()
 
 
 async def shows(where: Locator, *words: str) -> None:

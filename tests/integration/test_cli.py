@@ -300,7 +300,7 @@ async def until_dumping(database: str) -> int:
     for _ in range(600):
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                words = (folder / "cmdline").read_text().split("\0")
+                words = (folder / "cmdline").read_text(errors="replace").split("\0")
                 if words[0].endswith("pg_dump") and any(f"/{database}?" in word for word in words):
                     return int(folder.name)
         await asyncio.sleep(0.05)

@@ -8,13 +8,14 @@ from typing import Any
 
 from bot.adapters.postgres.connection.database import Database
 from tests.support.clocks import FrozenClock
+from tests.support.waiting import PATIENCE_S
 
 
 class TimedDatabase(Database):
     """PostgreSQL with the test's clock as `now()`, on as many connections as it likes."""
 
     def __init__(self, dsn: str, clock: FrozenClock) -> None:
-        super().__init__(f"{dsn}&search_path=virtual%2Cpublic%2Cpg_catalog", size=4, timeout_s=20.0)
+        super().__init__(f"{dsn}&search_path=virtual%2Cpublic%2Cpg_catalog", size=4, timeout_s=PATIENCE_S)
         self._clock = clock
 
     @asynccontextmanager

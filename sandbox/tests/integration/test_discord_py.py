@@ -12,6 +12,7 @@ from discord import app_commands, ui
 
 from discord_sandbox import Sandbox
 from support.client import Client
+from support.discord_py import knows_its_servers
 
 JSON = dict[str, Any]
 
@@ -89,7 +90,7 @@ async def bot(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[discord.Cl
         async with bot:
             running = asyncio.create_task(bot.start(sandbox.token()))
             async with asyncio.timeout(60):
-                while not bot.is_ready():
+                while not knows_its_servers(bot):
                     await asyncio.sleep(0.01)
             await bot.tree.sync()  # type: ignore[attr-defined]
             yield bot, client
@@ -103,7 +104,7 @@ async def run(client: Client, command: str, **options: Any) -> JSON:
 
 
 async def settled(client: Client, interaction: str) -> JSON:
-    found: JSON = (await client.api("GET", f"interactions/{interaction}", wait=5)).body
+    found: JSON = (await client.api("GET", f"interactions/{interaction}", wait=60)).body
     return found
 
 

@@ -47,7 +47,7 @@ async def test_hikari_connects_is_commanded_and_answers() -> None:
             await started.wait()
         assert (await bot.rest.fetch_my_user()).username == "robot"
         it = await client.begin(user="ada", channel="general", command="ping")
-        shown = (await client.api("GET", f"interactions/{it['id']}", wait=5)).body
+        shown = (await client.api("GET", f"interactions/{it['id']}", wait=60)).body
         assert (shown["state"], shown["message"]["text"]) == ("answered", "pong")
         async with asyncio.timeout(60):
             while True:

@@ -24,6 +24,6 @@ async def test_its_tests_pass() -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 120)
+    said, _ = await asyncio.wait_for(process.communicate(), 240)
     assert process.returncode == 0, said.decode()
     assert "# pass 5" in said.decode()

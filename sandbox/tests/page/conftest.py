@@ -87,6 +87,15 @@ class Tab:
     forgiven: tuple[str, ...] = ()
     unanswered: dict[Request, str] = field(default_factory=dict)
 
+    def watch(self) -> None:
+        """Note from now on what the page logs, and what it asks."""
+        page = self.page
+        page.on("console", lambda m: self.problems.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", self.request_began)
+        page.on("requestfinished", self.request_ended)
+        page.on("requestfailed", self.request_ended)
+
     def request_began(self, request: Request) -> None:
         self.unanswered[request] = request.url
 
@@ -130,7 +139,8 @@ class Tab:
         await self.keys("Enter")
 
     async def assert_clean(self) -> None:
-        problems = [p for p in self.problems if not any(f in p for f in (*self.forgiven, LATE))]
+        forgiven = (*self.forgiven, LATE, NETWORK_CHANGED)
+        problems = [p for p in self.problems if not any(f in p for f in forgiven)]
         assert problems == []
         assert await self.page.evaluate("window.violations") == []
 
@@ -208,11 +218,7 @@ async def open_tab(browser: Browser, stage: Stage) -> AsyncIterator[Open]:
         fresh.set_default_timeout(PATIENCE_MS)
         page = await fresh.new_page()
         tab = Tab(page)
-        page.on("console", lambda m: tab.problems.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: tab.problems.append(str(error)))
-        page.on("request", tab.request_began)
-        page.on("requestfinished", tab.request_ended)
-        page.on("requestfailed", tab.request_ended)
+        tab.watch()
         await page.add_init_script(WATCH)
         await tab.load(f"{stage.url}/#{at}?as={user}")
         await page.wait_for_selector("#main-view .intro:not(:has(.skeleton))")

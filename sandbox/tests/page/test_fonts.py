@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from page.conftest import FONTS_LOADED, Stage, launch
+from page.conftest import FONTS_LOADED, Stage, Tab, launch
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -81,8 +81,9 @@ async def opened(browser: Browser, stage: Stage, *, font: bool) -> Page:
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
     if not font:
         await page.route("**/*.woff2", lambda route: route.abort())
-    await page.goto(f"{stage.url}/#workshop/general?as=mia")
-    await page.wait_for_selector("body[data-ready]")
+    tab = Tab(page)
+    tab.watch()
+    await tab.load(f"{stage.url}/#workshop/general?as=mia")
     await written(page).wait_for()
     await page.evaluate(FONTS_LOADED)
     return page

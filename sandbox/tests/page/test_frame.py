@@ -73,6 +73,7 @@ async def test_new_messages_are_marked_once_unless_they_arrive_in_view(open_tab:
     await expect(new).to_have_count(0)
     channels = tab.page.get_by_role("navigation", name="Channels")
     await channels.get_by_role("link", name="general").click()
+    await expect(tab.page.get_by_role("heading", level=1).first).to_have_text("general")
     await stage.say("mia", "news", "not seen")
     await channels.get_by_role("link", name="news, unread").click()
     await expect(new).to_have_count(1)

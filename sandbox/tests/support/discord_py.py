@@ -49,6 +49,11 @@ class SandboxBot(discord.Client):
         return await self.wait_for(event, check=fits, timeout=60)
 
 
+def knows_its_servers(bot: discord.Client) -> bool:
+    """Whether it is ready, and was told of its servers: it waits for each no longer than `guild_ready_timeout`."""
+    return bot.is_ready() and not any(guild.unavailable for guild in bot.guilds)
+
+
 @contextlib.asynccontextmanager
 async def running(bot: SandboxBot, sandbox: Sandbox) -> AsyncIterator[SandboxBot]:
     """Connect the bot, sync its commands, and close it at the end."""
@@ -56,7 +61,7 @@ async def running(bot: SandboxBot, sandbox: Sandbox) -> AsyncIterator[SandboxBot
         async with bot:
             task = asyncio.create_task(bot.start(sandbox.token()))
             async with asyncio.timeout(60):
-                while not bot.is_ready():
+                while not knows_its_servers(bot):
                     await asyncio.sleep(0.01)
             if bot.tree.get_commands() or bot.tree.get_commands(type=discord.AppCommandType.message):
                 await bot.tree.sync()
@@ -87,5 +92,5 @@ async def begun(client: Client, path: str = "commands", **body: Any) -> JSON:
     """Act as a person; returns the settled interaction."""
     got = await client.api("POST", path, body)
     assert got.status == 200, got.body
-    found: JSON = (await client.api("GET", f"interactions/{got.body['interaction']}", wait=5)).body
+    found: JSON = (await client.api("GET", f"interactions/{got.body['interaction']}", wait=60)).body
     return found

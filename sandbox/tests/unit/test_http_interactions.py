@@ -92,7 +92,7 @@ async def client() -> AsyncIterator[Client]:
 
 async def ping(client: Client) -> JSON:
     it = await client.begin(user="ada", channel="general", command="ping")
-    found: JSON = (await client.api("GET", f"interactions/{it['id']}", wait=5)).body
+    found: JSON = (await client.api("GET", f"interactions/{it['id']}", wait=60)).body
     return found
 
 

@@ -174,11 +174,14 @@ async def test_two_processes_send_one_trace_of_a_rollout_and_each_span_once(
         async with traced(monkeypatch, world, taken.url) as (first, _):
             rollout = await first.deploy(lane=PRODUCTION)
             await first.reaches(rollout, Phase.GATED)
+            # A process that ends waits two seconds for its last spans to be taken, and no longer.
+            await until(lambda: _named(taken, "verify"))
         # The first process is gone before the gate: what it knew of the trace is gone, too.
         async with traced(monkeypatch, world, taken.url) as (second, telemetry):
             await second.press(rollout, Action.APPROVE, LEAD)
             done = await second.reaches(rollout, Phase.SUCCEEDED)
             await second.quiet()
+            await until(lambda: _named(taken, "RUN checkout/production"))
         sent = Counter(span.span_id.hex() for span in taken.spans)
         assert max(sent.values()) == 1
         assert {span.trace_id.hex() for span in taken.spans} == {trace_id_of(rollout.identity)}

@@ -128,8 +128,10 @@ async def test_next_host_hides_what_the_former_one_started_a_release_with(tmp_pa
     file.write_text("DATABASE=former-hunter22\n")
     runtime = runtime_of(tmp_path)
     await runtime.start(lambda lane: None)
+    over = tmp_path / "over"
     says = (
-        "import os, time; time.sleep(2); print('cannot reach', os.environ['DATABASE']); raise SystemExit(3)"
+        f"import os, time\nwhile not os.path.exists({str(over)!r}): time.sleep(0.02)\n"
+        "print('cannot reach', os.environ['DATABASE']); raise SystemExit(3)"
     )
     release = prints(says, QUIET, env_file=str(file))
     runtime.run(QUIET, release, restart=False)
@@ -141,6 +143,7 @@ async def test_next_host_hides_what_the_former_one_started_a_release_with(tmp_pa
     await again.start(lambda lane: None)
     try:
         again.run(QUIET, release, restart=False)
+        over.touch()
         seen = await until_seen(again, QUIET, RunState.CRASHED)
         assert "last words: cannot reach ***" in seen.instances[0].detail
     finally:

@@ -112,7 +112,7 @@ async def test_leftovers_that_no_one_wants_are_stopped_before_anything_starts(
     born.append(start(tmp_path, "forgotten", free_port("127.0.0.1", ())))
     await until(lambda: _environment(born[0].pid), lambda e: processes.TOKEN in e)
     async with hosted(tmp_path):
-        assert born[0].wait(timeout=5) is not None
+        assert born[0].wait(timeout=60) is not None
 
 
 async def test_another_process_that_got_the_pid_is_left_alone(

@@ -49,7 +49,15 @@ async def command(library: Library) -> tuple[str, ...]:
 async def _python(library: Library, place: Path) -> None:
     venv.create(place, with_pip=False)
     pip = (sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"), "install", "-q")
-    options = ("--disable-pip-version-check", "--no-deps", "--require-hashes", "-r", str(library.lock))
+    options = (
+        "--disable-pip-version-check",
+        "--retries",
+        "10",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        str(library.lock),
+    )
     await _run(*pip, *options)
 
 
@@ -63,7 +71,17 @@ async def _modules(place: Path) -> None:
     """Install what a folder's package-lock.json pins."""
     if shutil.which("npm") is None:
         raise BuildError("npm is not installed")
-    await _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(place))
+    await _run(
+        "npm",
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--fetch-retries",
+        "5",
+        "--prefix",
+        str(place),
+    )
 
 
 async def vitest_example() -> Path:

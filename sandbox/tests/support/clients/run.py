@@ -16,7 +16,7 @@ from support.clients.libraries import FOLDER, Library
 JSON = dict[str, Any]
 Seen = TypeVar("Seen")
 WORLD = FOLDER / "world.json"
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0  # seven bots and their sandboxes share the processor
 ANSWERS = ("answered", "modal", "failed")
 
 

@@ -14,7 +14,7 @@ async def login(run: Run) -> None:
         robot = await run.robot()
         return robot["connected"] and {one["name"] for one in robot["commands"]} >= COMMANDS
 
-    await run.until("a session and the registered commands", complete, patience=90)
+    await run.until("a session and the registered commands", complete, patience=300)
 
 
 async def commands(run: Run) -> None:
