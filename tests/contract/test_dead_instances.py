@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.ports.data_plane.routers import Backend, LaneRoute
+from demo.children import free_port
 from tests.support.routers.client import Address, ask, ask_many
 from tests.support.routers.crowd import crowd
 from tests.support.routers.release import TestRelease
@@ -35,8 +36,9 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 @pytest.fixture
 async def instances() -> AsyncIterator[list[TestRelease]]:
-    """Two instances of one release."""
-    async with TestRelease(DIGEST) as first, TestRelease(DIGEST) as second:
+    """Two instances of one release, at ports that nothing else gets while they are dead."""
+    first, second = (TestRelease(DIGEST, port=free_port()) for _ in range(2))
+    async with first, second:
         yield [first, second]
 
 

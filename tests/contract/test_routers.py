@@ -25,6 +25,8 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.real
 
 ROUTE = LaneRoute(latency_limits_s=(0.25,), request_timeout_s=2.0)
+# Requests that hang are overdue for long enough to be seen, before they time out.
+PATIENT = LaneRoute(latency_limits_s=(0.25,), request_timeout_s=10.0)
 
 
 @pytest.fixture(params=KINDS)
@@ -180,11 +182,12 @@ async def test_header_keeps_users_while_the_share_grows(
 async def test_requests_in_flight_end_where_they_are(
     subject: RouterSubject, stable: TestRelease, candidate: TestRelease
 ) -> None:
-    address = await subject.split(candidate.share(100))
-    asking = asyncio.create_task(ask(address, "/slow/1"))
-    await subject.counts(candidate.digest, lambda counts: counts.in_flight == 1)
-    await subject.split(stable.share(100), candidate.share(0), revision=2)
-    await subject.split(stable.share(100), revision=3)
+    address = await subject.split(candidate.share(100), lane=OTHER)
+    asking = asyncio.create_task(ask(address, "/held"))
+    await subject.counts(candidate.digest, lambda counts: counts.in_flight == 1, OTHER)
+    await subject.split(stable.share(100), candidate.share(0), revision=2, lane=OTHER)
+    await subject.split(stable.share(100), revision=3, lane=OTHER)
+    candidate.over.set()
     response = await asking
     assert (response.status, response.body.decode()) == (200, candidate.digest)
 
@@ -460,6 +463,7 @@ async def test_refused_handshake_is_bad(subject: RouterSubject, stable: TestRele
 async def test_hung_requests_are_overdue_before_they_time_out(
     subject: RouterSubject, stable: TestRelease
 ) -> None:
+    await subject.router.configure({LANE: PATIENT, OTHER: LaneRoute()})
     address = await subject.split(stable.share(100))
     continued = {"method": "POST", "body": b"x", "Expect": "100-continue"}
     clients = [await Connection.open(address) for _ in range(5)]
@@ -478,6 +482,7 @@ async def test_hung_requests_are_overdue_before_they_time_out(
 async def test_clients_that_give_up_on_a_hung_release_are_slow_requests(
     subject: RouterSubject, stable: TestRelease
 ) -> None:
+    await subject.router.configure({LANE: PATIENT, OTHER: LaneRoute()})
     address = await subject.split(stable.share(100))
     connection = await Connection.open(address)
     await connection.send(request("/hang"))

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bot.adapters.free_ports import free_port
+from demo.children import free_port
 from tests.support.waiting import PATIENCE_S
 
 # A service in an image of 2 MB: /healthz, /version, and whatever its command does instead.
@@ -48,6 +48,8 @@ _APPLETS = (
 # ann:secret as `htpasswd -B` writes it.
 _LOGIN = "ann:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
 _BRIDGE = "sliptest"
+# dockerd gives its containerd 15 seconds to start, which a busy machine may need, and then ends.
+_CONTAINERD_LATE = "timeout waiting for containerd to start"
 
 
 class DockerEngine:
@@ -94,23 +96,31 @@ class DockerEngine:
         }
 
     def start(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        self._process = self._launch()
+        while self.call("GET", "/_ping")[0] != 200:
+            ended, late = self._process.poll() is not None, time.monotonic() > deadline
+            if ended and not late and _CONTAINERD_LATE in self._tail():
+                self._process = self._launch()
+            elif ended or late:
+                raise RuntimeError(f"dockerd did not start: {self._tail()}")
+            time.sleep(0.05)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         options = [f"--{name}={value}" for name, value in self._options().items()]
         command = [*self._within, "dockerd", "-H", self.address, *options]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + PATIENCE_S
-        while self.call("GET", "/_ping")[0] != 200:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                tail = "\n".join((self.folder / "log").read_text().splitlines()[-5:])
-                raise RuntimeError(f"dockerd did not start: {tail}")
-            time.sleep(0.05)
+            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def _tail(self) -> str:
+        return "\n".join((self.folder / "log").read_text(errors="replace").splitlines()[-5:])
 
     def stop(self) -> None:
         """In order; its containers end."""
         if self._process is not None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(20)
+                self._process.wait(PATIENCE_S / 2)
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
@@ -132,7 +142,9 @@ class DockerEngine:
         if self._size:
             subprocess.run(["umount", "-l", str(self._data)], check=False, capture_output=True)
 
-    def call(self, method: str, path: str, body: bytes = b"", timeout_s: float = 30.0) -> tuple[int, bytes]:
+    def call(
+        self, method: str, path: str, body: bytes = b"", timeout_s: float = PATIENCE_S
+    ) -> tuple[int, bytes]:
         """Status and body of a request; status 0 when nothing answers."""
         head = f"{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\n"
         with socket.socket(socket.AF_UNIX) as asking, suppress(OSError):
@@ -176,7 +188,7 @@ class DockerEngine:
         repo, _, tag = name.rpartition(":")
         head = f"POST /images/{repo}/push?tag={tag} HTTP/1.0\r\nHost: engine\r\nX-Registry-Auth: e30=\r\n\r\n"
         with socket.socket(socket.AF_UNIX) as asking:
-            asking.settimeout(60)
+            asking.settimeout(PATIENCE_S)
             asking.connect(str(self.socket))
             asking.sendall(head.encode())
             answer = b"".join(iter(lambda: asking.recv(65536), b"")).decode()
@@ -236,8 +248,8 @@ class Registry:
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", *, locked: bool = False) -> None:
         self.folder, self._host = folder, host
-        # Below the range of outgoing connections, which would take it while the registry is away.
-        self.port = free_port(host, ())
+        # Beside the ranges of outgoing connections and of releases, which would take it while the registry is away.
+        self.port = free_port()
         self._config = folder / f"registry-{self.port}.yml"
         storage = f"storage: {{filesystem: {{rootdirectory: {folder / 'registry'}}}}}\n"
         http = f"http: {{addr: '{self.name}'}}\n"

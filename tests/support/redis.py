@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from bot.adapters.free_ports import free_port
+from demo.children import free_port
 from tests.support.waiting import PATIENCE_S
 
 
@@ -19,8 +19,8 @@ class RedisServer:
     """Keeps nothing on disk. Use `redis_server`."""
 
     def __init__(self, program: str) -> None:
-        # Below the range of outgoing connections, which would take it while the server is away.
-        self.port = free_port("127.0.0.1", ())
+        # Beside the ranges of outgoing connections and of releases, which would take it while the server is away.
+        self.port = free_port()
         self._program = program
         self._folder = tempfile.mkdtemp(prefix="slipway-redis-")
         self._process: subprocess.Popen[bytes] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import urllib.request
@@ -21,6 +22,7 @@ from bot.adapters.runtimes.swarm.runtime import SwarmRuntime
 from bot.adapters.runtimes.swarm.settings import ManagerSettings
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.ports.data_plane.runtimes import RunningInstance, RunningRelease, Runtime
+from bot.ports.errors import Unreachable
 from tests.support.docker import DockerEngine
 from tests.support.paths import SERVICE
 from tests.support.swarm import Swarm
@@ -57,11 +59,11 @@ async def host_dies() -> None:
 
 
 async def answer(instance: RunningInstance, path: str = "/version") -> str:
-    """The text that it answers with, or the version in its JSON. Raises OSError."""
+    """The text that it answers with, or the version in its JSON. Raises OSError, such as when nothing listens there."""
     url = f"http://{instance.host}:{instance.port}{path}"
 
     def read() -> str:
-        with urllib.request.urlopen(url, timeout=5) as response:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S / 2) as response:
             text = str(response.read().decode().strip())
             return str(json.loads(text)["version"]) if text.startswith("{") else text
 
@@ -93,7 +95,7 @@ class ProcessKit:
         said = {
             "command": dies if behaviour == "dies" else [*serves, *self._ARGUMENTS[behaviour]],
             "env": {"API_TOKEN": TOKEN},
-            "ready": {"timeout_s": 1.0 if behaviour == "never ready" else 30.0},
+            "ready": {"timeout_s": 1.0 if behaviour == "never ready" else PATIENCE_S},
             "drain_s": 0.5,
             "stop_s": 1.0,
             **spec,
@@ -126,7 +128,7 @@ def in_container(image: str, version: str, behaviour: Behaviour, /, **spec: Any)
         "image": image,
         "port": 8080,
         "env": {"VERSION": "{version}", "API_TOKEN": TOKEN},
-        "ready": {"timeout_s": 1.0 if behaviour == "never ready" else 30.0},
+        "ready": {"timeout_s": 1.0 if behaviour == "never ready" else PATIENCE_S},
         "drain_s": 0.5,
         "stop_s": 1.0,
         **({"command": command} if command else {}),
@@ -197,7 +199,11 @@ class World:
         within_s: float = PATIENCE_S,
     ) -> RunningRelease:
         async def seen() -> RunningRelease | None:
-            return (await self.runtime.observe()).get(LANE, {}).get(release.digest)
+            with contextlib.suppress(
+                Unreachable
+            ):  # an engine that has just started, or is late, answers later
+                return (await self.runtime.observe()).get(LANE, {}).get(release.digest)
+            return None
 
         found = await until(seen, lambda seen: seen is not None and holds(seen), within_s)
         assert found is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.free_ports import free_port
+from demo.children import free_port
 from tests.support.waiting import until
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -26,12 +26,13 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 UsePAM no
 StrictModes no
+MaxStartups 100
 """
 
 
 @dataclass
 class SshServer:
-    """sshd with its default settings, but for keys and port: it takes no variables from clients."""
+    """sshd with its default settings, but for keys, port and how many may log in at once: it takes no variables."""
 
     folder: Path
     port: int
@@ -83,7 +84,7 @@ def ssh_server(folder: Path) -> SshServer:
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     folder.mkdir(mode=0o700)
-    server = SshServer(folder, free_port("127.0.0.1", set()))
+    server = SshServer(folder, free_port())
     for name in ("host_key", "key"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(command, check=True)

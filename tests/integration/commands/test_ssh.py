@@ -22,7 +22,7 @@ from bot.domain.rollout.steps import RunCommand, SshAddress
 from bot.kinds import SshSettings
 from bot.ports.data_plane.runs import RunFacts, RunKey
 from tests.support.ssh import SshServer
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.real
 
@@ -33,7 +33,9 @@ HOSTILE = "a 'b' \"c\" $HOME `id` \\ ; echo x\nsecond line é"
 
 def remote(server: SshServer, *argv: str, env: dict[str, str] | None = None, **more: Any) -> Command:
     settings = SshSettings.model_validate({**server.settings, **more.pop("ssh", {})})
-    return over_ssh(settings, Command(argv, LOCAL, **{"timeout_s": 30.0, "grace_s": 0.5, **more}), env or {})
+    return over_ssh(
+        settings, Command(argv, LOCAL, **{"timeout_s": PATIENCE_S, "grace_s": 0.5, **more}), env or {}
+    )
 
 
 async def ended(job: Job) -> JobEnd:
@@ -97,7 +99,7 @@ async def test_a_command_that_is_to_end_is_ended_there_with_all_it_started(
     text = f'trap "echo asked >> {folder}/asked" TERM; ({inner}) & while :; do sleep 0.05; done'
     job = Job(tmp_path / "job")
     # Time enough to log in and to begin, and then for what the trap does.
-    timeout_s = 6.0 if how == "timeout" else 60.0
+    timeout_s = 10.0 if how == "timeout" else PATIENCE_S
     await job.start(remote(server, "/bin/sh", "-c", text, timeout_s=timeout_s, grace_s=2.0))
 
     async def ticks() -> int:
@@ -108,7 +110,12 @@ async def test_a_command_that_is_to_end_is_ended_there_with_all_it_started(
     if how == "stopped":
         job.stop()
     assert (await ended(job)).ended == how
-    assert (tmp_path / "asked").exists()
+
+    async def asked() -> bool:
+        """The client does not wait for what the server does with the end of its input."""
+        return (tmp_path / "asked").exists()
+
+    await until(asked)
 
     async def still() -> bool:
         before = await ticks()

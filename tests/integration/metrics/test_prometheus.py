@@ -7,16 +7,17 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from bot.adapters.metrics.context import MetricContext
+from bot.adapters.metrics.prometheus import api
 from bot.adapters.metrics.prometheus.alerts import make_alerts
 from bot.adapters.metrics.prometheus.counters import make_prometheus
 from bot.adapters.metrics.prometheus.settings import AlertsSettings, PrometheusSettings
@@ -30,6 +31,9 @@ from tests.support.prometheus import Exporter, Program
 from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.real
+
+T = TypeVar("T")
+Buckets = tuple[tuple[float, int], ...]
 
 LANE, OTHER = Lane("checkout", "production"), Lane("search", "production")
 ONE, TWO = Release("checkout", "1.4.0", "sha256:1"), Release("checkout", "1.5.0", "sha256:2")
@@ -122,7 +126,8 @@ class Sources:
         return make_prometheus("prom", PrometheusSettings.model_validate(written), self.context)
 
     def alerts(self, url: str, **more: object) -> Any:
-        settings = AlertsSettings.model_validate({"kind": "alerts", "url": url, "every": "100ms", **more})
+        written = {"kind": "alerts", "url": url, "every": "100ms", "timeout": "30s", **more}
+        settings = AlertsSettings.model_validate(written)
         return make_alerts("pages", settings, self.context)
 
 
@@ -140,16 +145,24 @@ async def one(source: Any, release: Release = ONE, lane: Lane = LANE) -> Sample:
     return found
 
 
+async def told(ask: Callable[[], Awaitable[T]], expected: T) -> None:
+    """Until the answer is as expected: a scrape that is answered too late ends every series until the next."""
+    await until(ask, lambda found: found == expected, every_s=0.2)
+
+
 async def test_counters_of_each_instance_are_read_by_release(
     sources: Sources, scraped: Any, servers: tuple[Program, Program]
 ) -> None:
     await scraped(TEXT)
-    source = sources.counters(servers[0].url, latency="http_seconds")
-    stable, candidate = await source.sample(LANE, [ONE.digest, TWO.digest])
-    assert stable.error is None and candidate.error is None
-    assert [(r.instance, r.total, r.bad) for r in stable.readings] == [("a", 94, 4), ("b", 50, 0)]
-    assert stable.readings[0].buckets == ((0.5, 80), (2.0, 92), (float("inf"), 94))
-    assert [(r.instance, r.total, r.bad) for r in candidate.readings] == [("c", 7, 7)]
+    source = sources.counters(servers[0].url, latency="http_seconds", every="100ms")
+
+    async def read() -> list[tuple[str, int, int, Buckets]]:
+        samples = await source.sample(LANE, [ONE.digest, TWO.digest])
+        assert all(sample.error is None for sample in samples)
+        return [(r.instance, r.total, r.bad, r.buckets) for sample in samples for r in sample.readings]
+
+    seconds = ((0.5, 80), (2.0, 92), (float("inf"), 94))
+    await told(read, [("a", 94, 4, seconds), ("b", 50, 0, ()), ("c", 7, 7, ())])
     assert (await one(source, lane=OTHER)).readings == ()
 
 
@@ -163,12 +176,18 @@ async def test_promql_and_placeholders_are_sent_as_written(
         bad='sum by (version) (http_requests_total{service="{service}", environment="{environment}", code="500"})',
         labels={"version": "{version}"},
         extra={"writes": {"total": "http_requests_total", "bad": 'http_requests_total{code="503"}'}},
+        every="100ms",
     )
-    found = await one(source)
-    assert [(r.instance, r.total, r.bad) for r in found.readings if r.total] == [("all", 144, 4)]
-    assert [dict(r.extra)["writes"] for r in (await one(source, TWO)).readings if r.instance == "c"] == [
-        (7, 7)
-    ]
+
+    async def counted() -> list[tuple[str, int, int]]:
+        return [(r.instance, r.total, r.bad) for r in (await one(source)).readings if r.total]
+
+    async def writes() -> list[tuple[int, int]]:
+        found = await one(source, TWO)
+        return [dict(r.extra)["writes"] for r in found.readings if r.instance == "c"]
+
+    await told(counted, [("all", 144, 4)])
+    await told(writes, [(7, 7)])
 
 
 async def test_a_native_histogram_is_read_at_the_limits(
@@ -179,12 +198,19 @@ async def test_a_native_histogram_is_read_at_the_limits(
     exporter.native = prometheus.native_histogram("native_seconds", labels, 0, {0: 60, 1: 20, 2: 14})
     await scraped(TEXT, "native_seconds")
     source = sources.counters(
-        servers[0].url, latency="native_seconds", native_histogram=True, buckets=[1, 2.8284271, 4]
+        servers[0].url,
+        latency="native_seconds",
+        native_histogram=True,
+        buckets=[1, 2.8284271, 4],
+        every="100ms",
     )
-    found = await one(source)
-    assert found.error is None
-    (a,) = [r for r in found.readings if r.instance == "a"]
-    assert a.buckets == ((1.0, 60), (2.8284271, 87), (4.0, 94))
+
+    async def read() -> list[Buckets]:
+        found = await one(source)
+        assert found.error is None
+        return [r.buckets for r in found.readings if r.instance == "a"]
+
+    await told(read, [((1.0, 60), (2.8284271, 87), (4.0, 94))])
 
 
 async def test_lanes_share_the_answer_to_one_query_for_each_objective(
@@ -249,7 +275,8 @@ async def test_what_cannot_be_read_is_an_error_that_says_why(
     sources: Sources, scraped: Any, servers: tuple[Program, Program], more: dict[str, str], says: str
 ) -> None:
     await scraped(TEXT)
-    found = await one(sources.counters(servers[0].url, **more))
+    source = sources.counters(servers[0].url, every="100ms", **more)
+    found = await until(lambda: one(source), lambda sample: sample.error, every_s=0.2)
     assert found.readings == ()
     assert found.error is not None and found.error.startswith("prom: ") and says in found.error
 
@@ -323,9 +350,16 @@ async def test_a_bearer_token_is_sent_and_never_shown(sources: Sources) -> None:
 
 
 def test_queries_are_parsed_by_the_server_when_the_catalog_is_loaded(
-    servers: tuple[Program, Program],
+    servers: tuple[Program, Program], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = {"kind": "prometheus", "url": servers[0].url, "total": "sum(", "bad": "http_requests_total"}
+    monkeypatch.setattr(api, "_PARSED_WITHIN_S", PATIENCE_S)
+    written = {
+        "kind": "prometheus",
+        "url": servers[0].url,
+        "total": "sum(",
+        "bad": "http_requests_total",
+        "timeout": "30s",
+    }
     extra = {"orders": {"total": "orders_total", "bad": "rate(orders_total"}}
     settings = PrometheusSettings.model_validate({**written, "extra": extra})
     found = {problem.path: problem.sentence for problem in settings.examine()}
@@ -381,10 +415,13 @@ class serving:  # noqa: N801
 
 
 def test_a_catalog_with_a_query_that_the_server_cannot_parse_is_refused_with_its_line(
-    servers: tuple[Program, Program], tmp_path: Path
+    servers: tuple[Program, Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(api, "_PARSED_WITHIN_S", PATIENCE_S)
+
     def text(bad: str) -> str:
-        source = f"  router: {{kind: prometheus, url: '{servers[0].url}', total: a_total, bad: '{bad}'}}"
+        queries = f"total: a_total, bad: '{bad}', timeout: 30s"
+        source = f"  router: {{kind: prometheus, url: '{servers[0].url}', {queries}}}"
         return changed(("  router: {kind: router}", source))
 
     folder = write(tmp_path / "catalog", main=text("b_total"))

@@ -13,6 +13,7 @@ from aiohttp import ClientSession, web
 from bot.adapters.runtimes.docker import images
 from bot.domain.rollout.model import Release, RunState
 from bot.ports.errors import TargetRefused, Unreachable
+from demo.children import free_port
 from tests.support.docker import DockerEngine, Registry, docker_engine, registry
 from tests.support.runtimes import LANE, DockerKit, DockerWorld, answer
 from tests.support.waiting import until
@@ -30,9 +31,12 @@ def hub() -> Iterator[Registry]:
 
 @asynccontextmanager
 async def slow_registry(
-    behind: Registry, *, blobs_after: asyncio.Event, other: bytes = b""
+    behind: Registry, *, blobs_after: asyncio.Event, other: bytes = b"", port: int = 0
 ) -> AsyncIterator[str]:
-    """A registry that sends the second half of each layer once it is told to; `other` stands in for every manifest."""
+    """A registry that sends the second half of each layer once it is told to; `other` stands in for every manifest.
+
+    port: 0 for any.
+    """
 
     async def pass_on(request: web.Request) -> web.StreamResponse:
         async with (
@@ -64,12 +68,9 @@ async def slow_registry(
     app.router.add_route("*", "/{tail:.*}", pass_on)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    assert site._server is not None
-    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{runner.addresses[0][1]}"
     finally:
         blobs_after.set()
         await runner.cleanup()
@@ -186,15 +187,15 @@ async def test_registry_that_goes_silent_is_given_up(
 
 
 async def test_registry_that_is_away_for_a_moment_fails_no_start(
-    on_docker: DockerWorld, tmp_path: Path
+    on_docker: DockerWorld, hub: Registry
 ) -> None:
-    with registry() as hub:
-        digest = published(on_docker.engine, hub, "back:1")
-        hub.stop()
-        release = on_docker.kit.release("1", image=f"{hub.name}/back@{digest}")
-        on_docker.runtime.run(LANE, release, restart=False)
-        await on_docker.until(release, lambda seen: "cannot be reached" in seen.instances[0].detail)
-        hub.start()
+    digest, port, complete = published(on_docker.engine, hub, "back:1"), free_port(), asyncio.Event()
+    complete.set()
+    release = on_docker.kit.release("1", image=f"127.0.0.1:{port}/back@{digest}")
+    on_docker.runtime.run(LANE, release, restart=False)
+    await on_docker.until(release, lambda seen: "cannot be reached" in seen.instances[0].detail)
+    # One that is there at once: the third pull is the last, and a program may take longer for its start.
+    async with slow_registry(hub, blobs_after=complete, port=port):
         await on_docker.until(release, lambda seen: seen.state is RunState.READY)
 
 

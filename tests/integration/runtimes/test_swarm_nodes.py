@@ -89,6 +89,13 @@ async def test_drained_node_gives_its_replicas_to_the_other_and_is_used_again(
     assert worker.ip in nodes(await on.ready(other))
 
 
+# Serves on for a while when it is asked to exit: the swarm does not wait for the router before it asks.
+ENDS_LATE = (
+    "trap 'sleep 5; exit 0' TERM; mkdir -p /tmp/www; echo ok > /tmp/www/healthz; httpd -p 8080 -h /tmp/www; "
+)
+ENDS_LATE += "while :; do sleep 0.05; done"
+
+
 async def test_users_of_a_drained_node_are_served_by_the_other(on: SwarmWorld, tmp_path: Path) -> None:
     need_envoy()
     settings = registry_of_kinds.KINDS.targets["swarm"].settings
@@ -101,7 +108,8 @@ async def test_users_of_a_drained_node_are_served_by_the_other(on: SwarmWorld, t
     target = HostedTarget(host.data_dir, platform, lanes, start_host=False)
     worker = on.swarm.nodes[1]
     try:
-        await target.apply(LANE, Desired(1, on.kit.release("1.0", instances=2)))
+        release = on.kit.release("1.0", instances=2, command=["sh", "-c", ENDS_LATE], stop_s=60.0)
+        await target.apply(LANE, Desired(1, release))
         await settled(target, {"1.0": 100}, LANE)
         before = await target.addresses(LANE, "sha256:1.0")
         address = await target.router_address(LANE)

@@ -112,9 +112,10 @@ async def test_missing_secret_file_is_said(on_swarm: SwarmWorld, tmp_path: Path)
 
 
 async def test_memory_over_its_limit_is_named(on_swarm: SwarmWorld) -> None:
-    eats = "exec dd if=/dev/zero of=/dev/null bs=200M count=9"
-    release = on_swarm.kit.release("1.0", command=["sh", "-c", eats], limits={"memory": "16MB"})
-    assert "needed more memory than its limit of 16 MB" in await on_swarm.crashed(release)
+    # More than runc itself takes for a start: below 20 MB, that may fail (runc issue 3986).
+    eats = "exec dd if=/dev/zero of=/dev/null bs=300M count=9"
+    release = on_swarm.kit.release("1.0", command=["sh", "-c", eats], limits={"memory": "64MB"})
+    assert "needed more memory than its limit of 64 MB" in await on_swarm.crashed(release)
 
 
 async def test_command_that_the_image_lacks_is_said_in_the_engines_words(on_swarm: SwarmWorld) -> None:
@@ -128,24 +129,28 @@ async def test_network_that_does_not_exist_is_said(on_swarm: SwarmWorld) -> None
 
 
 async def test_release_that_no_node_can_take_says_why(on_swarm: SwarmWorld) -> None:
-    release = on_swarm.kit.release("1.0", constraints=["node.labels.zone == moon"], ready={"timeout_s": 1.0})
-    assert (await on_swarm.crashed(release)).startswith("found no node within 1 s: no suitable node (")
+    # A task is pending for up to a second before the scheduler says why.
+    release = on_swarm.kit.release("1.0", constraints=["node.labels.zone == moon"], ready={"timeout_s": 6.0})
+    assert (await on_swarm.crashed(release)).startswith("found no node within 6 s: no suitable node (")
 
 
-async def test_release_that_gets_unhealthy_is_started_again_by_the_swarm(on_swarm: SwarmWorld) -> None:
-    health = {"command": ["test", "-e", "/tmp/www/well"], "interval_s": 0.2, "retries": 2}
-    serves = "mkdir -p /tmp/www; trap 'exit 0' TERM; httpd -p 8080 -h /tmp/www; touch /tmp/www/well; "
-    serves += "while :; do sleep 0.05; done"
-    release = on_swarm.kit.release("1.0", command=["sh", "-c", serves], health=health)
+async def test_release_that_gets_unhealthy_is_started_again_by_the_swarm(
+    on_swarm: SwarmWorld, tmp_path: Path
+) -> None:
+    """And again, as long as it stays ill: how soon the swarm does that is its own affair."""
+    told = tmp_path / "told"
+    told.mkdir(mode=0o755)
+    health = {"command": ["test", "!", "-e", "/told/ill"], "interval_s": 0.2, "retries": 2}
+    release = on_swarm.kit.release("1.0", health=health, volumes=[f"{told}:/told:ro"])
     before = (await on_swarm.ready(release, restart=True)).instances[0]
-    at = container(on_swarm, before)["Id"]
-    await asyncio.to_thread(on_swarm.swarm.manager.run_in, at, "rm", "/tmp/www/well")
+    (told / "ill").touch()
     ill = await on_swarm.until(
         release, lambda seen: seen.state is RunState.CRASHED and seen.instances[0].detail
     )
     assert "as the swarm stops a container when its health check fails" in ill.instances[0].detail
+    (told / "ill").unlink()
     after = await on_swarm.until(release, lambda seen: seen.state is RunState.READY)
-    assert after.instances[0].name != before.name and after.instances[0].restarts == 1
+    assert after.instances[0].name != before.name and after.instances[0].restarts >= 1
 
 
 async def test_candidate_that_gets_unhealthy_stays_down(on_swarm: SwarmWorld) -> None:

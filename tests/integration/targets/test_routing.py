@@ -16,6 +16,7 @@ from bot.domain.judge.evidence.ticks import CounterReading
 from bot.domain.rollout.model import Desired, Lane
 from bot.ports.errors import TargetRefused
 from tests.support.host import LANE, Users, process_target, release, settled
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -55,8 +56,17 @@ async def test_metrics_page_has_a_line_for_each_release_and_outcome(
     await users.ask(1, "/500")
     host, port = (await target.describe())["metrics"]
 
-    async with users.session.get(f"http://{host}:{port}/metrics") as answer:
-        text = await answer.text()
+    async def page() -> str:
+        async with users.session.get(f"http://{host}:{port}/metrics") as answer:
+            return await answer.text()
+
+    def requests(text: str) -> float:
+        samples = [line.rsplit(" ", 1) for line in _samples(text) if "requests_total" in line]
+        return sum(float(number) for _, number in samples)
+
+    # A request is counted just after its client has the response, in several counters one after the other.
+    await until(page, lambda text: requests(text) == 4)
+    text = await page()
     async with users.session.get(f"http://{host}:{port}/else") as elsewhere:
         assert elsewhere.status == 404
 

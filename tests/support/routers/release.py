@@ -5,6 +5,7 @@
 | `/` | 200, and its digest as the body |
 | `/status/500` | that status |
 | `/slow/0.2` | 200 after so many seconds |
+| `/held` | 200 once `over` is set |
 | `/echo` | the body that it got, with its `Content-Encoding` |
 | `/head` | the head that it got, as the body |
 | `/redirect` | 302 to `/elsewhere`, also for upgrades |
@@ -48,6 +49,7 @@ class TestRelease:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     port: int = 0
     connections: int = 0
+    over: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     async def count_open(self) -> int:
         """Connections to it now."""
@@ -123,6 +125,8 @@ class TestRelease:
             await asyncio.sleep(3600)
         if what == "slow":
             await asyncio.sleep(float(more))
+        if what == "held":
+            await self.over.wait()
         if what == "reset":
             writer.transport.abort()
             return False

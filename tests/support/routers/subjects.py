@@ -22,6 +22,7 @@ from bot.adapters.routers.haproxy.process import find_program
 from bot.adapters.routers.haproxy.router import HaproxyRouter
 from bot.domain.rollout.model import Lane
 from bot.ports.data_plane.routers import LaneRoute, Router, RouterCounts, Share, Split
+from bot.ports.errors import Unreachable
 from tests.support.routers.client import Address
 from tests.support.waiting import until
 
@@ -64,14 +65,19 @@ class RouterSubject:
     ) -> RouterCounts:
         """Counts of a release as soon as they hold; a request is counted just after its client has the response.
 
-        Read again then: the numbers of one reading are of moments that follow one another.
+        Read again then: the numbers of one reading are of moments that follow one another. A router that is late, or
+        leaves a lane out that is late, is asked again.
         """
 
-        async def read() -> RouterCounts:
-            return (await self.router.counts())[lane][digest]
+        async def read() -> RouterCounts | None:
+            with contextlib.suppress(Unreachable, KeyError):
+                return (await self.router.counts())[lane][digest]
+            return None
 
-        await until(read, holds)
-        return await read()
+        await until(read, lambda counts: counts is not None and holds(counts))
+        found = await until(read, lambda counts: counts is not None)
+        assert found is not None
+        return found
 
     def kill(self) -> None:
         pid = self.pid()

@@ -131,8 +131,13 @@ async def test_parts_of_a_refused_configuration_are_taken_back(
     after = place(process.discovery, "clusters").read_text()
     assert json.loads(after)["resources"] == json.loads(before)["resources"]
     admin = EnvoyAdmin(process.socket)
-    stats = await admin.counts("none")
-    assert not [stat for stat in stats["stats"] if "good" in stat.get("name", "")]
+
+    async def left() -> list[str]:
+        """Statistics of a cluster go with it, once each of Envoy's threads has forgotten it."""
+        stats = await admin.counts("none")
+        return [stat["name"] for stat in stats["stats"] if "good" in stat.get("name", "")]
+
+    await until(left, lambda found: not found)
     await admin.close()
     await router.close()
 
@@ -211,11 +216,13 @@ async def test_envoy_outlives_its_host_and_is_found_again(
     assert pid is not None
     psutil.Process(pid).send_signal(signal.SIGKILL)
 
-    async def other() -> bool:
-        return found.pid not in (None, pid) and await _is_ready(found.socket)
+    async def generation() -> int:
+        """Of another Envoy, once that is ready."""
+        if found.pid in (None, pid) or not await _is_ready(found.socket):
+            return 0
+        return (await second.observe())[LANE].generation
 
-    await until(other)
-    assert (await second.observe())[LANE].generation == 5
+    await until(generation, lambda number: number == 5)
     await second.close()
     await first._admin.close()
 
