@@ -66,7 +66,7 @@ class DockerRelease:
         self._exiting = False
         self._stopping: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
-        self._tidying: set[asyncio.Task[None]] = set()
+        self._tidying: dict[str, asyncio.Task[None]] = {}
 
     # ---- for the runtime ---------------------------------------------------------------------------------------
 
@@ -109,10 +109,9 @@ class DockerRelease:
         for instance in self._instances.values():
             instance.see(found.pop(instance.id, None), asked_at)
         busy = self._exiting or any(instance.creating for instance in self._instances.values())
-        for left in () if busy else found.values():  # of a request with a lost answer
-            task = asyncio.create_task(self._tidy(left))
-            self._tidying.add(task)
-            task.add_done_callback(self._tidying.discard)
+        for left in () if busy else found.values():  # of a request with a lost answer, or not removed yet
+            if left.id not in self._tidying:
+                self._tidying[left.id] = asyncio.create_task(self._tidy(left))
 
     def observed(self) -> RunningRelease:
         instances = tuple(instance.observed() for _, instance in sorted(self._instances.items()))
@@ -169,8 +168,13 @@ class DockerRelease:
         self._runtime.gone(self)
 
     async def _tidy(self, container: Container) -> None:
-        with contextlib.suppress(Unreachable, EngineError):
+        """Try to remove what is left over. As long as the engine lists it, it is tried again."""
+        try:
             await self._remove(container)
+        except (Unreachable, EngineError) as problem:
+            log.warning("%s: a container of %s is left over: %s", self.lane, self.release.version, problem)
+        finally:
+            del self._tidying[container.id]
 
     async def _remove(self, container: Container) -> None:
         await self.containers.stop(container)
