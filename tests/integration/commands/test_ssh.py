@@ -100,7 +100,7 @@ async def test_a_command_that_is_to_end_is_ended_there_with_all_it_started(
     job = Job(tmp_path / "job")
     # Time enough to log in and to begin, and then for what the trap does.
     timeout_s = 10.0 if how == "timeout" else PATIENCE_S
-    await job.start(remote(server, "/bin/sh", "-c", text, timeout_s=timeout_s, grace_s=2.0))
+    await job.start(remote(server, "/bin/sh", "-c", text, timeout_s=timeout_s, grace_s=5.0))
 
     async def ticks() -> int:
         path = tmp_path / "ticks"

@@ -91,7 +91,7 @@ async def test_drained_node_gives_its_replicas_to_the_other_and_is_used_again(
 
 # Serves on for a while when it is asked to exit: the swarm does not wait for the router before it asks.
 ENDS_LATE = (
-    "trap 'sleep 5; exit 0' TERM; mkdir -p /tmp/www; echo ok > /tmp/www/healthz; httpd -p 8080 -h /tmp/www; "
+    "trap 'sleep 15; exit 0' TERM; mkdir -p /tmp/www; echo ok > /tmp/www/healthz; httpd -p 8080 -h /tmp/www; "
 )
 ENDS_LATE += "while :; do sleep 0.05; done"
 
