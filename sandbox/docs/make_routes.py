@@ -25,12 +25,20 @@ _OTHER_SETTINGS = (
     "role_connections_verification_url integration_types_config event_webhooks_status event_webhooks_url "
     "event_webhooks_types"
 )
+_TARGETS = "target_type target_user_id target_application_id role_ids target_users_file"
 WITHOUT = {
     "PATCH /applications/@me": _OTHER_SETTINGS,
     "PATCH /applications/{application_id}": _OTHER_SETTINGS,
     "PATCH /channels/{channel_id}": _OTHER_CHANNELS,
     "PATCH /channels/{channel_id}/messages/{message_id}": "sticker_ids",
     "POST /channels/{channel_id}/messages": "sticker_ids shared_client_theme",
+    "POST /channels/{channel_id}/invites": _TARGETS,
+    "GET /invites/{code}": "target_channel_id target_message_id",
+    "POST /guilds/{guild_id}/scheduled-events": "image",
+    "PATCH /guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}": "image",
+    "GET /guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}/users/counts": (
+        "guild_scheduled_event_exception_ids"
+    ),
     "PATCH /guilds/{guild_id}/members/@me": "avatar banner bio",
     "POST /guilds/{guild_id}/roles": "icon",
     "PATCH /guilds/{guild_id}/roles/{role_id}": "icon",
@@ -45,6 +53,7 @@ WITHOUT = {
 }
 # What else is missing, as a sentence.
 BESIDES = {
+    "POST /guilds/{guild_id}/scheduled-events": "What recurs happens once.",
     "PUT /applications/{application_id}/guilds/{guild_id}/commands/{command_id}/permissions": (
         "Refused to bots, as on Discord; the JSON API sets them."
     ),

@@ -15,8 +15,10 @@ from discord_sandbox.discord.rest import (
     applications,
     channels,
     commands,
+    emojis,
     empty,
     interactions,
+    invites,
     messages,
     overwrites,
     pins,
@@ -28,7 +30,7 @@ from discord_sandbox.discord.rest import (
     webhooks,
 )
 from discord_sandbox.discord.rest.context import VERSIONS
-from discord_sandbox.discord.rest.guild import audit, bans, members, reads, roles, voice
+from discord_sandbox.discord.rest.guild import audit, bans, events, members, reads, roles, voice
 from discord_sandbox.discord.rest.guild import channels as guild_channels
 from discord_sandbox.discord.rest.replies import reply
 from discord_sandbox.discord.rest.unmodelled import other_version, unmodelled
@@ -48,6 +50,7 @@ ENDPOINTS = (
     *bans.ENDPOINTS,
     *voice.ENDPOINTS,
     *stages.ENDPOINTS,
+    *events.ENDPOINTS,
     *audit.ENDPOINTS,
     *guild_channels.ENDPOINTS,
     *channels.ENDPOINTS,
@@ -60,6 +63,8 @@ ENDPOINTS = (
     *interactions.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *commands.ENDPOINTS,
+    *emojis.ENDPOINTS,
+    *invites.ENDPOINTS,
     *empty.ENDPOINTS,
 )
 
@@ -76,6 +81,7 @@ def create_app(world: World, clock: Clock, *, processes_file: Path | None = None
     app.router.add_get("/gateway", connect)
     app.router.add_get("/gateway/resume/{application}/", connect)
     app.router.add_get("/cdn/embed/avatars/{name}", _avatar)
+    app.router.add_get("/cdn/emojis/{name}", _emoji)
     app.router.add_get("/cdn/{path:(?:ephemeral-)?attachments/.+}", _attachment)
     add_routes(app)
     for version in VERSIONS:
@@ -120,10 +126,22 @@ async def _attachment(request: web.Request) -> web.Response:
     found = request.app[CORE].state.attachments.get(request.match_info["path"])
     if found is None:
         return reply({"message": "404: Not Found", "code": 0}, 404)
+    return _shown(found.content, found.content_type)
+
+
+async def _emoji(request: web.Request) -> web.Response:
+    """The picture as it was uploaded, whatever type is asked for."""
+    found = request.app[CORE].state.emoji(request.match_info["name"].partition(".")[0])
+    if found is None:
+        return reply({"message": "404: Not Found", "code": 0}, 404)
+    return _shown(found.image, found.content_type)
+
+
+def _shown(content: bytes, content_type: str) -> web.Response:
     return web.Response(
-        body=found.content,
+        body=content,
         headers={
-            "Content-Type": found.content_type,
+            "Content-Type": content_type,
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
         },

@@ -15,6 +15,8 @@ import schemathesis
 from schemathesis import GenerationMode
 
 from discord_sandbox import ApplicationSpec, Sandbox, World
+from discord_sandbox.api.calls.emojis import SMILE
+from discord_sandbox.discord.state.clock import iso
 from support import discord_specs
 from support.client import Answer, Client
 from support.commands import command
@@ -77,6 +79,13 @@ class Scene:
             "/guilds/{guild_id}/bans/": {"user_id": banned},
             "/guilds/{guild_id}/commands": {"command_id": local},
         }
+        self.ids["guild_scheduled_event_id"] = await self._event(guild)
+        invite = (await client.rest("POST", f"/channels/{channel}/invites", {})).body["code"]
+        self.within["/invites/{code}"] = {"code": invite}
+        for owner in (f"/guilds/{guild}", f"/applications/{application}"):
+            blob = (await client.rest("POST", f"{owner}/emojis", {"name": "blob", "image": SMILE})).body["id"]
+            template = owner.replace(guild, "{guild_id}").replace(application, "{application_id}")
+            self.within[f"{template}/emojis/"] = {"emoji_id": blob}
         if stage:
             self.within |= await self._stages()
         self._turn += 1
@@ -87,6 +96,14 @@ class Scene:
         else:
             self.ids |= await self._thread(channel, message)
             self.hook = await self._webhook(channel)
+
+    async def _event(self, guild: str) -> str:
+        now = self._client.sandbox.core.clock.now()
+        body: JSON = {"name": "Feast", "entity_type": 3, "privacy_level": 2}
+        body |= {"scheduled_start_time": iso(now + 3600), "scheduled_end_time": iso(now + 7200)}
+        body["entity_metadata"] = {"location": "Kitchen"}
+        found: str = (await self._client.rest("POST", f"/guilds/{guild}/scheduled-events", body)).body["id"]
+        return found
 
     async def _thread(self, channel: str, message: str) -> dict[str, str]:
         client = self._client
@@ -175,15 +192,16 @@ NEVER = frozenset(
     {
         "GET /applications/{application_id}/guilds/{guild_id}/commands/{command_id}/permissions",
         "GET /channels/{channel_id}/polls/{message_id}/answers/{answer_id}",
-        "GET /guilds/{guild_id}/emojis/{emoji_id}",
-        "GET /guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}",
         "GET /guilds/{guild_id}/stickers/{sticker_id}",
         "POST /applications/{application_id}/commands",
+        "POST /applications/{application_id}/emojis",
         "POST /applications/{application_id}/guilds/{guild_id}/commands",
         "POST /channels/{channel_id}/messages",
         "POST /channels/{channel_id}/messages/{message_id}/crosspost",
         "POST /channels/{channel_id}/polls/{message_id}/expire",
         "POST /guilds/{guild_id}/bulk-ban",
+        "POST /guilds/{guild_id}/emojis",
+        "POST /guilds/{guild_id}/scheduled-events",
         "POST /stage-instances",
         "POST /users/@me/channels",
         "POST /webhooks/{webhook_id}/{webhook_token}",

@@ -117,6 +117,21 @@ async def test_people_react_and_take_it_back(open_tab: Open, stage: Stage) -> No
     await expect(tab.page.get_by_role("menu", name="Reactions")).to_have_count(0)
 
 
+async def test_custom_emoji_are_pictures_in_reactions_and_text(open_tab: Open, stage: Stage) -> None:
+    blob = await stage.call("POST", "emojis", name="blob")
+    said = await stage.say("mia", "support", f"soup <:blob:{blob['id']}> and <:gone:1>")
+    await stage.call("POST", "reactions", user="ben", message=said["id"], emoji=":blob:")
+    tab = await open_tab("workshop/support", user="ada")
+    row = tab.rows.last
+    await expect(row).to_contain_text("and :gone:")
+    await expect(row.locator("img.emoji-picture[alt=':blob:']")).to_have_count(2)
+    for shown in await row.locator("img.emoji-picture").element_handles():
+        await tab.page.wait_for_function("(el) => el.naturalWidth === 32", arg=shown)
+    await picture(tab, "custom-emoji")
+    await row.get_by_role("button", name=":blob:, 1: Ben").click()
+    await expect(row.get_by_role("button", name=":blob:, 2: Ben, Ada")).to_be_visible()
+
+
 async def test_on_a_phone_the_menu_button_says_that_something_waits(open_tab: Open, stage: Stage) -> None:
     tab = await open_tab("workshop/news", user="mia", width=390, height=780, has_touch=True, is_mobile=True)
     await expect(tab.page.get_by_role("button", name="Channels", exact=True)).to_be_visible()

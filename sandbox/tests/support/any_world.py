@@ -5,6 +5,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from discord_sandbox.api.calls.emojis import SMILE
+from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.state.model import Channel, Interaction, Message
 from discord_sandbox.discord.state.webhook import Webhook
 from discord_sandbox.server import ENDPOINTS
@@ -118,6 +120,47 @@ class Play:
             body = {"user": chosen(PEOPLE, b), "message": message.id, "emoji": chosen("👀🍲✅", a + b)}
             await self.api("DELETE" if b % 4 == 0 else "POST", "reactions", **body)
 
+    async def use_emoji(self, a: int, b: int) -> None:
+        guild, application = self.client.sandbox.guild_id(), self.client.sandbox.application_id()
+        owner = f"/applications/{application}" if a % 2 else f"/guilds/{guild}"
+        known = list((self.state.applications[application] if a % 2 else self.state.guilds[guild]).emojis)
+        message = self.message(a)
+        if not known or b % 4 == 0:
+            await self.rest("POST", f"{owner}/emojis", {"name": f"e{a}_", "image": SMILE})
+        elif b % 4 == 1:
+            await self.rest("PATCH", f"{owner}/emojis/{chosen(known, a)}", {"name": f"f{b}_"})
+        elif b % 4 == 2:
+            await self.rest("DELETE", f"{owner}/emojis/{chosen(known, a)}")
+        elif message is not None:
+            path = f"/channels/{message.channel.id}/messages/{message.id}/reactions"
+            await self.rest("PUT", f"{path}/e:{chosen(known, b)}/@me")
+
+    async def use_invite(self, a: int, b: int) -> None:
+        known = list(self.state.guilds[self.client.sandbox.guild_id()].invites)
+        if not known or b % 3 == 0:
+            body = {"max_age": 60 * (a % 3), "max_uses": b % 3, "unique": a % 2 == 0}
+            await self.rest("POST", f"/channels/{self.channel(a).id}/invites", body)
+        elif b % 3 == 1:
+            await self.rest("DELETE", f"/invites/{chosen(known, a)}")
+        else:
+            await self.api("POST", "people", name=f"p{a % 3}", invite=chosen(known, a))
+
+    async def use_event(self, a: int, b: int) -> None:
+        guild = self.client.sandbox.guild_id()
+        known, path = list(self.state.guilds[guild].events), f"/guilds/{guild}/scheduled-events"
+        if not known or b % 4 == 0:
+            now = self.client.sandbox.core.clock.now()
+            body: JSON = {"name": f"e{a}", "entity_type": 3, "privacy_level": 2}
+            body |= {"scheduled_start_time": iso(now + 60), "scheduled_end_time": iso(now + 120)}
+            await self.rest("POST", path, body | {"entity_metadata": {"location": "x"}})
+        elif b % 4 == 1:
+            await self.rest("PATCH", f"{path}/{chosen(known, a)}", {"status": 2 + a % 3})
+        elif b % 4 == 2:
+            await self.rest("DELETE", f"{path}/{chosen(known, a)}")
+        else:
+            place = f"scheduled-events/{chosen(known, a)}/users"
+            await self.api("PUT", place, user=chosen(PEOPLE, b))
+
     async def start_thread(self, a: int, b: int) -> None:
         body: JSON = {"user": chosen(PEOPLE, b), "name": f"t{a}", "content": "first", "channel": "ideas"}
         if b % 3 == 0:
@@ -218,6 +261,7 @@ ACTS: tuple[Act, ...] = (
     Play.answer_with_card,
     Play.change_message,
     Play.react,
+    Play.use_emoji,
     Play.start_thread,
     Play.change_thread,
     Play.change_channel,
@@ -226,6 +270,8 @@ ACTS: tuple[Act, ...] = (
     Play.interact,
     Play.interact,
     Play.use_webhook,
+    Play.use_invite,
+    Play.use_event,
     Play.administer,
 )
 
@@ -313,7 +359,11 @@ def _values(client: Client, name: str, known: JSON) -> list[str]:
         "user": [client.sandbox.person_id("ada"), client.sandbox.person_id("ben")],
         "command": list(application.commands),
         "message": [one for one, it in state.messages.items() if it.channel.id == known.get("channel")],
-        "emoji": list(message.reactions) if message is not None else [],
+        "emoji": [f"e:{one}" if one.isdecimal() else one for one in message.reactions]
+        if message is not None
+        else list((guild if "guild" in known else application).emojis),
+        "code": list(guild.invites),
+        "event": list(guild.events),
         "answer": ["1", "2"] if message is not None and message.poll is not None else [],
         "webhook": [one.id for one in webhooks],
         "token": [one.token for one in interactions],

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from discord_sandbox import ManualClock, World
 from discord_sandbox.discord.errors import Complaints, DiscordError
 from discord_sandbox.discord.rules import commands, messages, modals
+from discord_sandbox.discord.rules.custom_emoji import Palette
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.media import Media
+from discord_sandbox.discord.state.store import State
 from support.client import Client
 from support.commands import path
 
@@ -110,13 +113,16 @@ MODALS: list[JSON] = [
         ],
     }
 ]
+STATE = State(World(), ManualClock())
+CHANNEL = next(iter(STATE.channels.values()))
+PALETTE = Palette(STATE, CHANNEL, CHANNEL.guild.owner_id)
 WRONG: list[Any] = [None, True, 99, -1, "", "x" * 5000, [], "nope", [None]]
 
 
 def of_message(body: JSON) -> list[str]:
     fields, media = Fields(body, Complaints()), Media([], "")
     try:
-        messages.read(fields, media, keys=messages.CREATE, flags_allowed=messages.CHANNEL_FLAGS)
+        messages.read(fields, media, PALETTE, keys=messages.CREATE, flags_allowed=messages.CHANNEL_FLAGS)
     except DiscordError as error:
         return list(leaves(error.errors or {}))
     return []
@@ -130,7 +136,7 @@ def of_command(body: JSON) -> list[str]:
 
 def of_modal(body: JSON) -> list[str]:
     fields = Fields(body, Complaints())
-    modals.read(fields)
+    modals.read(fields, PALETTE)
     return list(leaves(fields.complaints.tree))
 
 

@@ -141,11 +141,18 @@ class MessageViews:
             if it.reference is not None
             else None,
             "reactions": [
-                {"emoji": key, "count": len(who), "users": [state.users[one].name for one in who]}
+                self._reaction(key) | {"count": len(who), "users": [state.users[one].name for one in who]}
                 for key, who in it.reactions.items()
             ],
             "mentions": self._mentions(it),
         }
+
+    def _reaction(self, key: str) -> JSON:
+        """A custom emoji as `:name:`, or `:id:` once it is deleted."""
+        if not key.isdecimal():
+            return {"emoji": key, "emoji_id": None}
+        found = self._core.state.emoji(key)
+        return {"emoji": f":{key if found is None else found.name}:", "emoji_id": key}
 
     def _poll(self, it: Poll) -> JSON:
         users = self._core.state.users
@@ -158,7 +165,7 @@ class MessageViews:
                 {
                     "id": one.id,
                     "text": one.text,
-                    "emoji": one.emoji,
+                    "emoji": one.emoji if one.emoji_id is None else f":{one.emoji}:",
                     "count": it.count(one.id),
                     "users": [users[who].name for who in it.votes.get(one.id, [])],
                 }

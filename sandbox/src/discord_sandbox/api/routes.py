@@ -11,6 +11,7 @@ from discord_sandbox.api.calls import (
     channels,
     commands,
     components,
+    emojis,
     events,
     faults,
     lookups,
@@ -18,6 +19,7 @@ from discord_sandbox.api.calls import (
     people,
     roles,
     saves,
+    scheduled,
     services,
     threads,
     voice,
@@ -35,9 +37,10 @@ from discord_sandbox.discord.state.model import JSON
 BASE = "/sandbox/v1"
 
 
-_MESSAGE, _CHANNEL, _INTERACTION, _FAULT, _PERSON, _ROLE, _BAN, _VOICE = (
-    shape(one) for one in ("Message", "Channel", "Interaction", "Fault", "Person", "Role", "Ban", "Voice")
+_MESSAGE, _CHANNEL, _INTERACTION, _FAULT, _PERSON = (
+    shape(one) for one in ("Message", "Channel", "Interaction", "Fault", "Person")
 )
+_ROLE, _BAN, _VOICE, _EVENT = (shape(one) for one in ("Role", "Ban", "Voice", "ScheduledEvent"))
 
 
 async def _calls(call: ApiCall) -> JSON:
@@ -66,6 +69,8 @@ ACTS = (
     Route("PATCH", "/messages/{id}", writing.edit, "change what one wrote", requests.EDIT, _MESSAGE),
     Route("DELETE", "/messages/{id}", writing.delete, "delete a message", requests.DELETE, _MESSAGE),
     Route("POST", "/threads", threads.start, "start a thread", requests.THREAD, _CHANNEL, 201),
+    Route("PUT", "/scheduled-events/{name}/users", scheduled.join, "want to come", requests.GOES, _EVENT),
+    Route("DELETE", "/scheduled-events/{name}/users", scheduled.leave, "do not", requests.GOES, _EVENT),
     Route("PUT", "/threads/{name}/members", threads.join, "join a thread", requests.JOIN_THREAD, _CHANNEL),
     Route(
         "DELETE", "/threads/{name}/members", threads.leave, "leave a thread", requests.JOIN_THREAD, _CHANNEL
@@ -144,14 +149,7 @@ CHANGES = (
         shape("Application"),
     ),
     Route("POST", "/applications/{name}/token", admin.token, "reset a bot's token", answers=answers.TOKEN),
-    Route(
-        "POST",
-        "/clock",
-        admin.clock,
-        "move Discord's time limits forward",
-        requests.CLOCK,
-        answers.CLOCK,
-    ),
+    Route("POST", "/clock", admin.clock, "move Discord's time limits forward", requests.CLOCK, answers.CLOCK),
     Route("POST", "/reset", admin.reset, "return to the start", requests.RESET, answers.RESET),
 )
 MEMBERS = (
@@ -180,6 +178,10 @@ MEMBERS = (
     ),
 )
 BESIDES = (
+    Route("GET", "/scheduled-events", scheduled.listed, "scheduled events", requests.PLACE, answers.EVENTS),
+    Route("GET", "/emojis", emojis.listed, "custom emoji", requests.PLACE, answers.EMOJIS),
+    Route("POST", "/emojis", emojis.create, "make a custom emoji", requests.EMOJI, shape("Emoji"), 201),
+    Route("DELETE", "/emojis/{name}", emojis.delete, "delete one", requests.PLACE_BY, shape("Emoji")),
     Route("GET", "/webhooks", webhooks.listed, "all webhooks", answers=answers.WEBHOOKS),
     Route("POST", "/webhooks", webhooks.create, "make a webhook", requests.WEBHOOK, shape("Webhook"), 201),
     Route(

@@ -8,9 +8,12 @@ from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.channels import Channels
 from discord_sandbox.discord.actions.commands import CommandRegistry
+from discord_sandbox.discord.actions.emojis import Emojis
+from discord_sandbox.discord.actions.events import Events
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.actions.forum_posts import ForumPosts
 from discord_sandbox.discord.actions.interactions import Interactions
+from discord_sandbox.discord.actions.invites import Invites
 from discord_sandbox.discord.actions.members import Members
 from discord_sandbox.discord.actions.pins import Pins
 from discord_sandbox.discord.actions.polls import Polls
@@ -50,14 +53,22 @@ class Core:
         self.audit = AuditLog(self.state, clock, self.broadcast)
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
         self.slowmode = SlowMode(self.state, clock)
-        self.reactions = Reactions(self.broadcast)
+        self.reactions = Reactions(self.state, self.broadcast)
+        self.emojis = Emojis(self.state, self.broadcast, self.audit)
         self.pins = Pins(self.state, clock, self.broadcast, self.audit)
         self.voice = Voice(self.state, self.broadcast, self.audit)
         self.stages = Stages(self.state, self.broadcast, self.audit)
         self.threads = Threads(self.state, clock, self.broadcast, self.audit)
         self.forum_posts = ForumPosts(self.threads, self.posts)
+        self.events = Events(self.state, self.broadcast, self.audit)
         self.channels = Channels(
-            self.state, self.broadcast, self.threads, self.voice, self.audit, stages=self.stages
+            self.state,
+            self.broadcast,
+            self.threads,
+            self.voice,
+            self.audit,
+            stages=self.stages,
+            events=self.events,
         )
         self.members = Members(
             self.state, clock, self.broadcast, self.threads, voice=self.voice, audit=self.audit
@@ -65,6 +76,7 @@ class Core:
         self.polls = Polls(self.state, clock, self.broadcast)
         self.roles = Roles(self.state, self.broadcast, self.audit)
         self.webhooks = Webhooks(self.state, self.broadcast, self.posts, self.audit)
+        self.invites = Invites(self.state, clock, self.broadcast, self.audit)
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)
         self.commands = CommandRegistry(self.state, clock, self.broadcast)
         self.responses = Responses(self.interactions, self.render)

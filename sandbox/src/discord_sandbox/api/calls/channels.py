@@ -58,7 +58,7 @@ async def create(call: ApiCall) -> JSON:
     if kind == FORUM:
         body = {"available_tags": [{"name": one} for one in call.body.get("tags") or ()]}
         complaints = Complaints()
-        forum = forums.read(Fields(body, complaints), Forum(), call.core.state.new_id)
+        forum = forums.read(Fields(body, complaints), Forum(), call.core.state.new_id, guild.emojis)
         complaints.check()
     voice = None
     if kind in VOICES:

@@ -7,6 +7,7 @@ from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.rules.members import LONGEST_TIMEOUT, NICK
 from discord_sandbox.discord.state.ids import named_id
+from discord_sandbox.discord.state.invite import Invite
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, User
 from discord_sandbox.discord.state.seed import new_person
 
@@ -19,8 +20,9 @@ def _guild(call: ApiCall) -> Guild:
 
 
 async def join(call: ApiCall) -> JSON:
-    """POST people: a new person, or one who left or is in another server, joins."""
-    guild, name = _guild(call), call.text("name")
+    """POST people: a new person, or one who left or is in another server, joins, by an invite if one is given."""
+    invite = _invite(call)
+    guild, name = _guild(call) if invite is None else invite[0], call.text("name")
     if NAME.fullmatch(name) is None:
         raise invalid('"name" takes 2 to 32 of the characters a-z, 0-9, "_", "." and "-".')
     roles = _roles(call, guild) or []
@@ -36,7 +38,22 @@ async def join(call: ApiCall) -> JSON:
     users[user.id] = user
     if accepts is not None:
         user.accepts_messages = accepts
+    if invite is not None:
+        call.core.invites.use(*invite)
     return Views(call.core).person(call.core.members.join(guild, user, roles))
+
+
+def _invite(call: ApiCall) -> tuple[Guild, Invite] | None:
+    """Raises 404 for a code that is not there, has expired, or is of another server than the call's."""
+    if call.get("invite") is None:
+        return None
+    code, guild = call.text("invite").rsplit("/", 1)[-1], call.guild()
+    guilds = list(call.core.state.guilds.values()) if guild is None else [guild]
+    for one in guilds:
+        for found in call.core.invites.of(one):
+            if found.code == code:
+                return one, found
+    raise unknown("invite", code, (found.code for one in guilds for found in call.core.invites.of(one)))
 
 
 async def leave(call: ApiCall) -> JSON:

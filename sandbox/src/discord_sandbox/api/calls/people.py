@@ -1,11 +1,15 @@
 """What people do besides using a bot: be in a channel, react, pin."""
 
+import re
+
 from discord_sandbox.api.call import ApiCall
-from discord_sandbox.api.errors import ApiError
+from discord_sandbox.api.errors import ApiError, unknown
 from discord_sandbox.api.message_views import time
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import JSON, Channel, Member, Message
+
+_BY_NAME = re.compile(r":(\w+):")
 
 
 def present(call: ApiCall) -> tuple[Member, Channel]:
@@ -29,15 +33,32 @@ async def react(call: ApiCall) -> JSON:
     message, member = reader(call)
     not_timed_out(call, member)
     may = bool(call.core.state.permissions(member, message.channel) & perms.ADD_REACTIONS)
-    call.core.reactions.add(message, member.user.id, call.text("emoji"), may_begin=may)
+    call.core.reactions.add(message, member.user.id, _emoji(call, message), may_begin=may)
     return Views(call.core).message(message)
 
 
 async def unreact(call: ApiCall) -> JSON:
     """DELETE reactions: a person takes a reaction back."""
     message, member = reader(call)
-    call.core.reactions.remove(message, member.user.id, call.text("emoji"))
+    call.core.reactions.remove(message, member.user.id, _emoji(call, message))
     return Views(call.core).message(message)
+
+
+def _emoji(call: ApiCall, message: Message) -> str:
+    """The call's emoji as Discord's routes take it: `:name:` is one of the message, or of its server. Raises 404."""
+    given = call.text("emoji")
+    found = _BY_NAME.fullmatch(given)
+    if found is None:
+        return given.strip("<>").removeprefix(":")
+    state, wanted = call.core.state, found[1]
+    if wanted in message.reactions:
+        return f"deleted:{wanted}"
+    here = [one for key in message.reactions if (one := state.emoji(key)) is not None]
+    here += message.channel.guild.emojis.values()
+    hit = next((one for one in here if one.name == wanted), None)
+    if hit is None:
+        raise unknown("emoji", given, (f":{one.name}:" for one in here))
+    return f"{hit.name}:{hit.id}"
 
 
 async def pin(call: ApiCall) -> JSON:

@@ -197,7 +197,7 @@ _MESSAGES: dict[str, JSON] = {
         poll=maybe(shape("Poll")),
         interaction=maybe(record(id=ID, type=TEXT, user=TEXT, command=maybe(TEXT))),
         reference=maybe(record(message_id=maybe(ID), channel_id=maybe(ID))),
-        reactions=many(record(emoji=TEXT, count=WHOLE, users=many(TEXT))),
+        reactions=many(record(emoji=TEXT, emoji_id=maybe(ID), count=WHOLE, users=many(TEXT))),
         mentions=record(users=by_name(TEXT), roles=by_name(TEXT), channels=by_name(TEXT)),
     ),
     "Poll": record(
@@ -289,6 +289,22 @@ _TRAFFIC: dict[str, JSON] = {
         fault=maybe(TEXT),
         headers=by_name(TEXT),
     ),
+    "Emoji": record(
+        id=ID, name=TEXT, animated=FLAG, roles=many(TEXT), user=maybe(TEXT), guild=TEXT, url=TEXT
+    ),
+    "ScheduledEvent": record(
+        id=ID,
+        name=TEXT,
+        description=maybe(TEXT),
+        guild=TEXT,
+        channel=maybe(TEXT),
+        location=maybe(TEXT),
+        start=TIME,
+        end=maybe(TIME),
+        status=one_of("scheduled", "active", "completed", "canceled"),
+        creator=TEXT,
+        users=many(TEXT),
+    ),
     "Webhook": record(id=ID, name=TEXT, channel=TEXT, channel_id=ID, user=TEXT, token=TEXT, url=TEXT),
     "Service": record(name=TEXT, environment=TEXT, control_url=TEXT),
     "Save": record(name=TEXT, now=TIME, messages=WHOLE, size=WHOLE),
@@ -321,6 +337,8 @@ BANS = record(bans=many(shape("Ban")))
 TOKEN = record(token=TEXT)
 REQUESTS = record(last=WHOLE, requests=many(shape("LoggedCall")))
 FAULTS = record(faults=many(shape("Fault")))
+EVENTS = record(events=many(shape("ScheduledEvent")))
+EMOJIS = record(emojis=many(shape("Emoji")))
 WEBHOOKS = record(webhooks=many(shape("Webhook")))
 SERVICES = record(services=many(shape("Service")))
 SAVES = record(saves=many(shape("Save")))

@@ -136,6 +136,7 @@ THREAD = taking(
     private=FLAG,
     tags=about(many(GIVEN), "Of a post in a forum: the names of its tags."),
 )
+GOES = taking("user", example={"user": "ada"}, **NAMED)
 JOIN_THREAD = taking("user", example={"user": "ada"}, **NAMED)
 REACT = taking(
     "user message emoji",
@@ -189,6 +190,7 @@ JOIN = taking(
     "name",
     example={"name": "zoe", "display_name": "Zoe", "roles": ["member"]},
     guild=GUILD,
+    invite=about(GIVEN, "The code of the invite that they come by."),
     name=GIVEN,
     display_name=TEXT,
     roles=_ROLES,
@@ -263,6 +265,15 @@ COMMAND_PERMISSIONS = taking(
     permissions=about(
         many(OBJECT), "Each {id, type, permission}; type 1 is a role, 2 a person, 3 a channel."
     ),
+)
+EMOJI = taking(
+    "name",
+    example={"name": "blob"},
+    guild=GUILD,
+    name=GIVEN,
+    image=about(GIVEN, "A data URI of a png, jpeg, gif, webp or avif; a smile without it."),
+    roles=about(many(GIVEN), "Who may use it; everyone without them."),
+    **BY,
 )
 WEBHOOK = taking(
     "user channel name",

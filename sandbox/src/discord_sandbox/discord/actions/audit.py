@@ -9,6 +9,9 @@ from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.render import audit as render
 from discord_sandbox.discord.state.audit import Action, AuditEntry
 from discord_sandbox.discord.state.clock import Clock
+from discord_sandbox.discord.state.emoji import CustomEmoji
+from discord_sandbox.discord.state.event import ScheduledEvent
+from discord_sandbox.discord.state.invite import Invite
 from discord_sandbox.discord.state.model import JSON, Channel, Guild, Member, Message, Role
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.state.store import State
@@ -165,6 +168,33 @@ class AuditLog:
         guild, before = it.channel.guild, render.webhook(it)
         yield
         self._changed(guild, Action.WEBHOOK_UPDATE, it.id, before, render.webhook(it))
+
+    def invite_made(self, guild: Guild, it: Invite) -> None:
+        self.add(guild, Action.INVITE_CREATE, None, render.diff({}, render.invite(it)))
+
+    def invite_deleted(self, guild: Guild, it: Invite) -> None:
+        self.add(guild, Action.INVITE_DELETE, None, render.diff(render.invite(it), {}))
+
+    def event_made(self, guild: Guild, it: ScheduledEvent) -> None:
+        self.add(guild, Action.SCHEDULED_EVENT_CREATE, it.id, render.diff({}, render.event(it)))
+
+    def event_deleted(self, guild: Guild, it: ScheduledEvent) -> None:
+        self.add(guild, Action.SCHEDULED_EVENT_DELETE, it.id, render.diff(render.event(it), {}))
+
+    @contextlib.contextmanager
+    def event_change(self, guild: Guild, it: ScheduledEvent) -> Iterator[None]:
+        before = render.event(it)
+        yield
+        self._changed(guild, Action.SCHEDULED_EVENT_UPDATE, it.id, before, render.event(it))
+
+    def emoji_made(self, guild: Guild, it: CustomEmoji) -> None:
+        self.add(guild, Action.EMOJI_CREATE, it.id, render.diff({}, {"name": it.name}))
+
+    def emoji_deleted(self, guild: Guild, it: CustomEmoji) -> None:
+        self.add(guild, Action.EMOJI_DELETE, it.id, render.diff({"name": it.name}, {}))
+
+    def emoji_renamed(self, guild: Guild, it: CustomEmoji, former: str) -> None:
+        self._changed(guild, Action.EMOJI_UPDATE, it.id, {"name": former}, {"name": it.name})
 
     def stage_changed(
         self, channel: Channel, it: StageInstance, action: Action, before: JSON, after: JSON

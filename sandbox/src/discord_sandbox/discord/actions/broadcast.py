@@ -7,6 +7,7 @@ from discord_sandbox.discord.actions.guild_news import GuildNews
 from discord_sandbox.discord.gateway.hub import Gateway
 from discord_sandbox.discord.gateway.sessions import GUILDS, MESSAGES, POLLS, REACTIONS, TYPING
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.emoji import reaction as render_emoji
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.render.messages import interaction as render_interaction
 from discord_sandbox.discord.state.model import (
@@ -131,7 +132,7 @@ class Broadcast(GuildNews):
             "channel_id": channel.id,
             "message_id": message.id,
             **channel.in_guild,
-            "emoji": {"id": None, "name": emoji},
+            "emoji": render_emoji(self._state, emoji),
             "burst": False,
             "type": 0,
         }
@@ -166,6 +167,6 @@ class Broadcast(GuildNews):
         event = "MESSAGE_REACTION_REMOVE_ALL"
         if emoji is not None:
             event = "MESSAGE_REACTION_REMOVE_EMOJI"
-            body["emoji"] = {"id": None, "name": emoji}
+            body["emoji"] = render_emoji(self._state, emoji)
         self._gateway.to_guild(channel.guild, event, body, intent=REACTIONS, channel=channel)
         self.feed.publish("message_update", message)

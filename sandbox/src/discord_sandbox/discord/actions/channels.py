@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
+from discord_sandbox.discord.actions.events import Events
 from discord_sandbox.discord.actions.stages import Stages
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.actions.voice import Voice
@@ -26,6 +27,7 @@ class Channels:
         audit: AuditLog,
         *,
         stages: Stages,
+        events: Events,
     ) -> None:
         self._state = state
         self._broadcast = broadcast
@@ -33,6 +35,7 @@ class Channels:
         self._voice = voice
         self._audit = audit
         self._stages = stages
+        self._events = events
 
     def create(
         self,
@@ -90,6 +93,7 @@ class Channels:
             inside = [one for one in channel.guild.channels.values() if one.category_id == channel.id]
         self._audit.channel_deleted(channel)
         self._stages.clear(channel)
+        self._events.clear(channel)
         self._voice.clear(channel)
         self._threads.remove(channel)
         for one in inside:

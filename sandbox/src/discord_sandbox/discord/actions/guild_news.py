@@ -4,12 +4,25 @@ import secrets
 
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.gateway.hub import Gateway
-from discord_sandbox.discord.gateway.sessions import MEMBERS, MODERATION, VOICE_STATES, WEBHOOKS
+from discord_sandbox.discord.gateway.sessions import (
+    EVENTS,
+    EXPRESSIONS,
+    INVITES,
+    MEMBERS,
+    MODERATION,
+    VOICE_STATES,
+    WEBHOOKS,
+)
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.audit import entry as render_entry
+from discord_sandbox.discord.render.emoji import emoji
+from discord_sandbox.discord.render.events import event as render_event
+from discord_sandbox.discord.render.invites import created as render_invite
 from discord_sandbox.discord.render.voice import stage_instance, voice_state
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.audit import AuditEntry
+from discord_sandbox.discord.state.event import ScheduledEvent
+from discord_sandbox.discord.state.invite import Invite
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, Thread, User
 from discord_sandbox.discord.state.store import State
 from discord_sandbox.discord.state.voice import StageInstance, VoiceState
@@ -88,6 +101,36 @@ class GuildNews:
         """Bots are told of the channel alone, and read its webhooks again."""
         body = {"guild_id": channel.guild.id, "channel_id": channel.id}
         self._gateway.to_guild(channel.guild, "WEBHOOKS_UPDATE", body, intent=WEBHOOKS, channel=channel)
+
+    def emojis_changed(self, guild: Guild) -> None:
+        """Bots are told of all that there are now."""
+        body = {"guild_id": guild.id, "emojis": [emoji(one) for one in guild.emojis.values()]}
+        self._gateway.to_guild(guild, "GUILD_EMOJIS_UPDATE", body, intent=EXPRESSIONS)
+
+    def event_changed(self, guild: Guild, it: ScheduledEvent, verb: str) -> None:
+        """verb: CREATE, UPDATE or DELETE. For bots that see the event's channel."""
+        body, channel = render_event(self._state, guild, it), guild.channels.get(it.channel_id or "")
+        event = f"GUILD_SCHEDULED_EVENT_{verb}"
+        self._gateway.to_guild(guild, event, body, intent=EVENTS, channel=channel)
+
+    def event_interest(self, guild: Guild, it: ScheduledEvent, user_id: str, *, added: bool) -> None:
+        body = {"guild_scheduled_event_id": it.id, "user_id": user_id, "guild_id": guild.id}
+        event = f"GUILD_SCHEDULED_EVENT_USER_{'ADD' if added else 'REMOVE'}"
+        channel = guild.channels.get(it.channel_id or "")
+        self._gateway.to_guild(guild, event, body, intent=EVENTS, channel=channel)
+
+    def invite_created(self, channel: Channel, it: Invite) -> None:
+        body = render_invite(self._state, channel.guild, it)
+        self._of_invite("INVITE_CREATE", channel, body)
+
+    def invite_deleted(self, channel: Channel, it: Invite) -> None:
+        body = {"channel_id": channel.id, "guild_id": channel.guild.id, "code": it.code}
+        self._of_invite("INVITE_DELETE", channel, body)
+
+    def _of_invite(self, event: str, channel: Channel, body: JSON) -> None:
+        """For bots that manage the channel."""
+        needs = perms.MANAGE_CHANNELS
+        self._gateway.to_guild(channel.guild, event, body, intent=INVITES, channel=channel, needs=needs)
 
     def member_updated(self, member: Member) -> None:
         body = render.member(member) | {"guild_id": member.guild.id}

@@ -9,6 +9,7 @@ from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.rules import mentions
 from discord_sandbox.discord.rules import messages as rules
+from discord_sandbox.discord.rules.custom_emoji import Palette
 from discord_sandbox.discord.rules.media import Media
 from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.clock import Clock
@@ -55,6 +56,12 @@ class Posts:
         self._broadcast = broadcast
         self._render = render
 
+    def palette(self, channel: Channel, author_id: str, webhook: Webhook | None = None) -> Palette:
+        """The emoji that an author has; of a webhook, its maker's from all servers."""
+        if webhook is not None:
+            return Palette(self._state, channel, webhook.creator.id, anywhere=True)
+        return Palette(self._state, channel, author_id)
+
     def _keep(self, attachments: list[Attachment]) -> None:
         for one in attachments:
             self._state.attachments[one.path] = one
@@ -86,6 +93,7 @@ class Posts:
         draft = rules.read(
             upload.fields(*path),
             Media(attachments, self._render.cdn),
+            self.palette(channel, origin.author.id, origin.webhook),
             keys=keys,
             flags_allowed=flags_allowed,
             has_files=bool(attachments),
@@ -186,6 +194,9 @@ class Posts:
         draft = rules.read(
             upload.fields(*path),
             Media(attachments, self._render.cdn),
+            self.palette(
+                message.channel, message.author.id, self._state.webhooks.get(message.webhook_id or "")
+            ),
             keys=keys,
             flags_allowed=rules.EDIT_FLAGS,
             present_flags=message.flags,

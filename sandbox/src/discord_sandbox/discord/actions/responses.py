@@ -185,7 +185,8 @@ class Responses:
         interaction.choices = found
 
     def _modal(self, interaction: Interaction, upload: Upload) -> None:
-        modal = modals.read(upload.fields("data"))
+        known = self._posts.palette(interaction.channel, interaction.application.id)
+        modal = modals.read(upload.fields("data"), known)
         upload.complaints.check()
         interaction.modal = modal
 

@@ -55,12 +55,14 @@ class Roles:
                 self._broadcast.role_changed(guild, one)
 
     def delete(self, guild: Guild, role: Role) -> None:
-        """Members and channels lose it as well."""
+        """Members, channels and emoji lose it as well."""
         del guild.roles[role.id]
         for member in guild.members.values():
             member.roles = [one for one in member.roles if one != role.id]
         for channel in guild.channels.values():
             channel.overwrites.pop(role.id, None)
+        for emoji in guild.emojis.values():
+            emoji.roles = [one for one in emoji.roles if one != role.id]
         guild.permission_cache.clear()
         self._broadcast.role_deleted(guild, role)
         self._audit.role_deleted(guild, role)

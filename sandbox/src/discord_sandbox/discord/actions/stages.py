@@ -23,12 +23,15 @@ class Stages:
             raise DiscordError(10067)
         return found
 
-    def begin(self, channel: Channel, topic: str, privacy: int) -> StageInstance:
-        """Make a stage channel live. Raises 150006 if it is."""
+    def begin(self, channel: Channel, topic: str, privacy: int, event_id: str | None) -> StageInstance:
+        """Make a stage channel live. Raises 10070 for an event that is not there, 150006 if it is live."""
         guild = channel.guild
+        if event_id is not None and event_id not in guild.events:
+            raise DiscordError(10070)
         if channel.id in guild.stages:
             raise DiscordError(150006)
-        made = guild.stages[channel.id] = StageInstance(self._state.new_id(), channel.id, topic, privacy)
+        made = StageInstance(self._state.new_id(), channel.id, topic, privacy, event_id)
+        guild.stages[channel.id] = made
         self._announce(channel, made, "CREATE", Action.STAGE_INSTANCE_CREATE, {})
         return made
 

@@ -80,7 +80,7 @@ class Gateway:
         if channel is None and not needs:
             return True
         member = guild.members.get(application.id)
-        needed = needs if channel is None else perms.VIEW_CHANNEL
+        needed = needs or perms.VIEW_CHANNEL
         return member is not None and bool(self.state.permissions(member, channel) & needed)
 
     def to_guild(
@@ -97,8 +97,8 @@ class Gateway:
     ) -> list[str]:
         """Send to every bot in the guild that sees the channel and has the intent; `also` needs only GUILDS.
 
-        without: ids of sessions that are not sent it; needs: permissions in the guild, of which bots have one. Returns
-        the ids of the sessions that are sent it.
+        without: ids of sessions that are not sent it; needs: permissions in the channel or guild, of which bots have
+        one. Returns the ids of the sessions that are sent it.
         """
         found = self._targets(intent, guild, channel, also, needs)
         targets = [one for one in found if one.id not in without]

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from discord_sandbox.discord.gateway.sessions import MEMBERS, VOICE_STATES, Session
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.application import application_flags
+from discord_sandbox.discord.render.events import event
 from discord_sandbox.discord.render.guild import guild_create as guild_body
 from discord_sandbox.discord.render.voice import in_guild, stage_instance
 from discord_sandbox.discord.state import permissions as perms
@@ -55,8 +56,13 @@ def guild_create(state: State, session: Session, guild: Guild) -> JSON:
     heard: Collection[str] = seen if session.intents & VOICE_STATES else ()
     voice = [in_guild(guild.members[it.user_id], it) for it in guild.voice.values() if it.channel_id in heard]
     stages = [stage_instance(guild.channels[key], it) for key, it in guild.stages.items() if key in seen]
+    events = [
+        event(state, guild, one)
+        for one in guild.events.values()
+        if not one.is_over and (one.channel_id is None or one.channel_id in seen)
+    ]
     body = guild_body(guild, members, seen, threads, own)
-    return body | {"voice_states": voice, "stage_instances": stages}
+    return body | {"voice_states": voice, "stage_instances": stages, "guild_scheduled_events": events}
 
 
 def channel_info(state: State, session: Session, guild: Guild, request: JSON) -> JSON:

@@ -16,7 +16,8 @@ RESUMABLE_SECONDS = 180.0
 FINAL = frozenset({4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014})
 LEAVES = frozenset({1000, 1001})  # close codes of a client that will not resume
 
-MODERATION, WEBHOOKS, VOICE_STATES, POLLS = 1 << 2, 1 << 5, 1 << 7, 1 << 24
+MODERATION, EXPRESSIONS, WEBHOOKS, INVITES = 1 << 2, 1 << 3, 1 << 5, 1 << 6
+VOICE_STATES, EVENTS, POLLS = 1 << 7, 1 << 16, 1 << 24
 GUILDS, MEMBERS, PRESENCES, MESSAGES, REACTIONS, TYPING = 1 << 0, 1 << 1, 1 << 8, 1 << 9, 1 << 10, 1 << 11
 # The intents for the same events in direct messages.
 DIRECT = {MESSAGES: 1 << 12, REACTIONS: 1 << 13, TYPING: 1 << 14, POLLS: 1 << 25}

@@ -4,8 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.events import GUILD_ONLY
 from discord_sandbox.discord.state.audit import AuditEntry
 from discord_sandbox.discord.state.clock import iso
+from discord_sandbox.discord.state.event import ScheduledEvent
+from discord_sandbox.discord.state.invite import Invite
 from discord_sandbox.discord.state.model import JSON, Channel, Member, Role
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.state.webhook import Webhook
@@ -76,6 +79,30 @@ def role(it: Role) -> JSON:
 def member(it: Member) -> JSON:
     until = iso(it.timed_out_until) if it.timed_out_until is not None else None
     return {"nick": it.nick, "communication_disabled_until": until, "mute": it.mute, "deaf": it.deaf}
+
+
+def event(it: ScheduledEvent) -> JSON:
+    return {
+        "name": it.name,
+        "description": it.description,
+        "channel_id": it.channel_id,
+        "entity_type": it.kind,
+        "status": it.status,
+        "privacy_level": GUILD_ONLY,
+        "location": it.location,
+    }
+
+
+def invite(it: Invite) -> JSON:
+    return {
+        "code": it.code,
+        "channel_id": it.channel_id,
+        "inviter_id": it.inviter_id,
+        "uses": it.uses,
+        "max_uses": it.max_uses,
+        "max_age": it.max_age,
+        "temporary": it.temporary,
+    }
 
 
 def webhook(it: Webhook) -> JSON:

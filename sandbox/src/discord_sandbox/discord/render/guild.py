@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.emoji import emoji
 from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.state.model import JSON, Channel, Guild, Member
 
@@ -47,7 +48,7 @@ def guild(it: Guild) -> JSON:
         "premium_progress_bar_enabled": False,
         "nsfw": False,
         "nsfw_level": 0,
-        "emojis": [],
+        "emojis": [emoji(one) for one in it.emojis.values()],
         "stickers": [],
         "incidents_data": None,
     }

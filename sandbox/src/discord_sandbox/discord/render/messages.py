@@ -1,6 +1,7 @@
 """Messages and interactions in Discord's JSON."""
 
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.emoji import reaction
 from discord_sandbox.discord.render.polls import poll
 from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.clock import iso
@@ -160,7 +161,7 @@ class MessageRenderer:
         if it.reactions:
             body["reactions"] = [
                 {
-                    "emoji": {"id": None, "name": emoji},
+                    "emoji": reaction(self._state, emoji),
                     "count": len(who),
                     "count_details": {"burst": 0, "normal": len(who)},
                     "burst_colors": [],

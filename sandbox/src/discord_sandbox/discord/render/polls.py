@@ -26,7 +26,7 @@ def poll(it: Poll, viewer: str = "") -> JSON:
 
 def _media(it: PollAnswer) -> JSON:
     media: JSON = {"text": it.text}
-    return media | {"emoji": {"id": None, "name": it.emoji}} if it.emoji is not None else media
+    return media | {"emoji": {"id": it.emoji_id, "name": it.emoji}} if it.emoji is not None else media
 
 
 def result(it: Poll) -> JSON:

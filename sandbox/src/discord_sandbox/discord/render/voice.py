@@ -60,5 +60,5 @@ def stage_instance(channel: Channel, it: StageInstance) -> JSON:
         "topic": it.topic,
         "privacy_level": it.privacy,
         "discoverable_disabled": True,
-        "guild_scheduled_event_id": None,
+        "guild_scheduled_event_id": it.event_id,
     }

@@ -41,7 +41,9 @@ async def patch(call: Context) -> Result:
     found = rules.read(body, channel.guild, channel.kind, new=False, own=channel.id)
     new = overwrites.read_all(body, channel.guild)
     former, voice = channel.forum, channel.voice
-    forum = forums.read(body, former, call.core.state.new_id) if former is not None else None
+    forum = None
+    if former is not None:
+        forum = forums.read(body, former, call.core.state.new_id, channel.guild.emojis)
     voice = read_settings(body, channel.kind, voice) if voice is not None else None
     body.complaints.check()
     if new is not None:

@@ -10,18 +10,13 @@ from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.traffic.rate_limits import READS
 
 LISTS: Mapping[str, int] = {  # and the permission that reading one needs
-    "emojis": 0,
     "stickers": 0,
-    "scheduled-events": 0,
-    "invites": perms.MANAGE_GUILD,
     "integrations": perms.MANAGE_GUILD,
     "templates": perms.MANAGE_GUILD,
     "auto-moderation/rules": perms.MANAGE_GUILD,
 }
 UNKNOWN = {
-    "emojis/{emoji}": 10014,
     "stickers/{sticker}": 10060,
-    "scheduled-events/{event}": 10070,
 }
 
 
@@ -58,11 +53,6 @@ async def sounds(call: Context) -> Result:
     return {"items": []}
 
 
-async def channel_invites(call: Context) -> Result:
-    call.guild_channel(perms.MANAGE_CHANNELS)
-    return []
-
-
 async def sticker_packs(call: Context) -> Result:
     return {"sticker_packs": []}
 
@@ -82,9 +72,7 @@ ENDPOINTS = (
         for path, code in UNKNOWN.items()
     ),
     Endpoint("GET", f"{G}/soundboard-sounds", sounds, READS, "guild", body=False),
-    Endpoint("GET", "/channels/{channel}/invites", channel_invites, READS, "channel", body=False),
     Endpoint("GET", f"{A}/entitlements", _of_application(list), READS, body=False),
-    Endpoint("GET", f"{A}/emojis", _of_application(lambda: {"items": []}), READS, body=False),
     Endpoint("GET", f"{A}/role-connections/metadata", _of_application(list), READS, body=False),
     Endpoint("GET", "/sticker-packs", sticker_packs, READS, body=False),
     Endpoint("GET", "/soundboard-default-sounds", default_sounds, READS, body=False),

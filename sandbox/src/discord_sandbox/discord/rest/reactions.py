@@ -46,7 +46,7 @@ async def listed(call: Context) -> Result:
     query = call.query()
     # Bursts, type 1, are for people who pay.
     normal = query.number("type", 0, 1) in (None, 0)
-    who = message.reactions.get(call.params["emoji"], []) if normal else []
+    who = call.core.reactions.of(message, call.params["emoji"]) if normal else []
     ids = query.page(who, str, 25, 100)
     return [render.user(call.core.state.users[one]) for one in ids]
 

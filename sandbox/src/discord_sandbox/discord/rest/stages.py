@@ -26,9 +26,9 @@ async def create(call: Context) -> Result:
     channel = _stage(call.visible_channel(str(found.channel_id), *MODERATES))
     if found.notify and not call.may(channel, perms.MENTION_EVERYONE):
         raise DiscordError(50013)
-    if found.event_id is not None:
-        raise DiscordError(10070)
-    made = call.core.stages.begin(channel, found.topic or "", found.privacy or rules.GUILD_ONLY)
+    event_id = str(found.event_id) if found.event_id is not None else None
+    privacy = found.privacy or rules.GUILD_ONLY
+    made = call.core.stages.begin(channel, found.topic or "", privacy, event_id)
     return stage_instance(channel, made)
 
 

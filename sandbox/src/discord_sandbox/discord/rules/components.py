@@ -1,9 +1,11 @@
 """Message components, classic rows and Components V2: structure, limits and unique ids."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from discord_sandbox.discord.rules.controls import button, select
+from discord_sandbox.discord.rules.custom_emoji import Palette
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.media import Media
 from discord_sandbox.discord.state.model import JSON
@@ -18,12 +20,12 @@ TOP_LEVEL = frozenset({ROW, SECTION, TEXT, GALLERY, FILE, SEPARATOR, CONTAINER})
 IN_CONTAINER = TOP_LEVEL - {CONTAINER}
 
 
-def read(body: Fields, media: Media, *, v2: bool) -> list[JSON] | None:
+def read(body: Fields, media: Media, palette: Palette, *, v2: bool) -> list[JSON] | None:
     """The components as Discord would answer them; None if the key is absent."""
     given = body.objects("components", MOST if v2 else 5)
     if given is None:
         return [] if "components" in body.body else None
-    reader = Reader(media)
+    reader = Reader(media, palette)
     found = [reader.component(one, TOP_LEVEL if v2 else frozenset({ROW})) for one in given]
     if reader.count > MOST:
         body.complain(
@@ -41,7 +43,7 @@ def read(body: Fields, media: Media, *, v2: bool) -> list[JSON] | None:
 class Reader:
     """Reads one message's components; ids and custom ids are unique across all of them."""
 
-    def __init__(self, media: Media) -> None:
+    def __init__(self, media: Media, palette: Palette) -> None:
         self.media = media
         self.count = 0
         self.text_length = 0
@@ -50,7 +52,7 @@ class Reader:
         self._next = 0
         self._readers: dict[int, Callable[[Fields], JSON]] = {
             ROW: self._row,
-            BUTTON: button,
+            BUTTON: partial(button, palette=palette),
             SECTION: self._section,
             TEXT: self._text,
             THUMBNAIL: self._thumbnail,
@@ -58,7 +60,7 @@ class Reader:
             FILE: self._file,
             SEPARATOR: self._separator,
             CONTAINER: self._container,
-            **dict.fromkeys(SELECTS, select),
+            **dict.fromkeys(SELECTS, partial(select, palette=palette)),
         }
 
     def component(self, body: Fields, allowed: frozenset[int]) -> JSON:

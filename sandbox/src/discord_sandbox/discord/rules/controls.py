@@ -1,5 +1,6 @@
 """Buttons and selects; selects are the same in messages and modals."""
 
+from discord_sandbox.discord.rules.custom_emoji import Palette
 from discord_sandbox.discord.rules.emoji import is_emoji
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state.model import JSON
@@ -23,7 +24,7 @@ SELECT_KEYS = frozenset(
 )
 
 
-def button(body: Fields) -> JSON:
+def button(body: Fields, palette: Palette) -> JSON:
     body.known(BUTTON_KEYS)
     style = body.choice("style", (1, 2, 3, 4, 5, 6), required=True)
     if style is None:
@@ -32,7 +33,7 @@ def button(body: Fields) -> JSON:
     found: JSON = {"style": style}
     if label:
         found["label"] = label
-    if (emoji := _emoji(body)) is not None:
+    if (emoji := _emoji(body, palette)) is not None:
         found["emoji"] = emoji
     if body.flag("disabled"):
         found["disabled"] = True
@@ -58,7 +59,7 @@ def _refuse(body: Fields, key: str, message: str) -> None:
         body.complain(key, "BUTTON_COMPONENT_INVALID", message)
 
 
-def _emoji(body: Fields) -> JSON | None:
+def _emoji(body: Fields, palette: Palette) -> JSON | None:
     emoji = body.object("emoji")
     if emoji is None:
         return None
@@ -66,14 +67,19 @@ def _emoji(body: Fields) -> JSON | None:
     number = emoji.snowflake("id")
     name = str(emoji.body.get("name") or "")
     if number is not None:
-        # A custom emoji: Discord goes by its id. The sandbox has none, and takes each.
-        return {"name": name, "id": str(number)}
+        # Discord goes by its id, and answers with the name that it has.
+        custom = palette.known(str(number))
+        if custom is None:
+            emoji.complain("id", "BUTTON_COMPONENT_INVALID_EMOJI", "Invalid emoji")
+            return {"name": name}
+        shown: JSON = {"name": custom.name, "id": custom.id}
+        return shown | {"animated": True} if custom.animated else shown
     if emoji.body.get("id") is None and not is_emoji(name):
         emoji.complain("name", "BUTTON_COMPONENT_INVALID_EMOJI", "Invalid emoji")
     return {"name": name}
 
 
-def select(body: Fields) -> JSON:
+def select(body: Fields, palette: Palette) -> JSON:
     body.known(SELECT_KEYS)
     kind = body.body["type"]
     found: JSON = {"custom_id": body.text("custom_id", 100, shortest=1, required=True)}
@@ -88,7 +94,7 @@ def select(body: Fields) -> JSON:
     if body.flag("disabled"):
         found["disabled"] = True
     if kind == 3:
-        found["options"] = options(body, 25)
+        found["options"] = options(body, 25, palette)
         if found["min_values"] > len(found["options"]) and not body.wrong("min_values", "options"):
             body.complain("min_values", "SELECT_COMPONENT_INVALID", "min_values cannot exceed the options")
     elif (default := body.items("default_values", 25)) is not None:
@@ -102,7 +108,7 @@ def select(body: Fields) -> JSON:
     return found
 
 
-def options(body: Fields, most: int, *, least: int = 1) -> list[JSON]:
+def options(body: Fields, most: int, palette: Palette, *, least: int = 1) -> list[JSON]:
     """Options of a string select, radio group or checkbox group; values are unique."""
     found: list[JSON] = []
     seen: set[str] = set()
@@ -113,7 +119,7 @@ def options(body: Fields, most: int, *, least: int = 1) -> list[JSON]:
         option: JSON = {"label": label, "value": value}
         if (description := one.text("description", 100)) is not None:
             option["description"] = description
-        if (emoji := _emoji(one)) is not None:
+        if (emoji := _emoji(one, palette)) is not None:
             option["emoji"] = emoji
         if one.flag("default"):
             option["default"] = True

@@ -28,6 +28,20 @@ _ONE = f"[{_CLASS}](?:{_VARIANT}?{_TONE}|{_TONE}{_VARIANT}|{_VARIANT})?(?:{_TAGS
 _EMOJI = re.compile(f"{_LETTER}{{1,2}}|[0-9#*]{_VARIANT}?{_KEYCAP}|{_ONE}(?:{_JOINER}{_ONE}){{0,4}}")
 
 
+_CUSTOM = re.compile(r"(?:a:)?[^:]+:([0-9]{1,20})")
+
+
+def reaction_key(text: str) -> str | None:
+    """What reactions with an emoji are kept under: a Unicode emoji, or of `name:id` the id. None for other texts.
+
+    Of a custom emoji, Discord looks at the id alone, but wants some name.
+    """
+    custom = _CUSTOM.fullmatch(text)
+    if custom is not None:
+        return custom[1]
+    return text if is_emoji(text) else None
+
+
 def is_emoji(text: str) -> bool:
     """Whether it is one Unicode emoji: with tones, as a flag, a keycap or a joined family. Custom ones are not."""
     return _EMOJI.fullmatch(text) is not None

@@ -1,6 +1,6 @@
 """A forum's fields in a channel's body, and the tags of its posts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rules.channels import MOST_TAGS, TAG_NAME
@@ -11,8 +11,11 @@ from discord_sandbox.discord.state.forum import REQUIRES_TAG, Forum, Tag
 MOST_APPLIED = 5
 
 
-def read(body: Fields, former: Forum, new_id: Callable[[], str]) -> Forum:
-    """The forum as the body leaves it. Collects complaints. Raises 40061 or 10087 for tags."""
+def read(body: Fields, former: Forum, new_id: Callable[[], str], emojis: Container[str]) -> Forum:
+    """The forum as the body leaves it. Collects complaints. Raises 40061 or 10087 for tags.
+
+    emojis: ids of the server's own.
+    """
     flags = body.number("flags", 0, 2**31 - 1)
     if flags is not None and flags & ~REQUIRES_TAG:
         body.complain("flags", "CHANNEL_FLAGS_INVALID", "Only REQUIRE_TAG can be set here.")
@@ -21,9 +24,9 @@ def read(body: Fields, former: Forum, new_id: Callable[[], str]) -> Forum:
     reaction = body.object("default_reaction_emoji")
     tags = body.objects("available_tags", MOST_TAGS)
     return Forum(
-        former.tags if tags is None else _tags(tags, former, new_id),
+        former.tags if tags is None else _tags(tags, former, new_id, emojis),
         former.requires_tag if flags is None else bool(flags & REQUIRES_TAG),
-        (_emoji(reaction) if reaction is not None else None)
+        (_emoji(reaction, emojis) if reaction is not None else None)
         if "default_reaction_emoji" in body.body
         else former.reaction,
         sort if "default_sort_order" in body.body else former.sort_order,
@@ -32,16 +35,21 @@ def read(body: Fields, former: Forum, new_id: Callable[[], str]) -> Forum:
     )
 
 
-def _emoji(body: Fields) -> tuple[str | None, str | None]:
+def _emoji(body: Fields, emojis: Container[str]) -> tuple[str | None, str | None]:
+    """The id of a custom emoji, or a Unicode one."""
     emoji_id, name = body.snowflake("emoji_id"), body.text("emoji_name", 100)
+    if emoji_id is not None and str(emoji_id) in emojis:
+        return str(emoji_id), None
     if name and not is_emoji(name):
         body.complain("emoji_name", "INVALID_UNICODE_EMOJI", "This is not an emoji.")
     if emoji_id is not None:
-        body.complain("emoji_id", "INVALID_EMOJI", "Servers here have no emoji of their own.")
+        body.complain("emoji_id", "INVALID_EMOJI", "This is no emoji of the server.")
     return None, name or None
 
 
-def _tags(given: Sequence[Fields], former: Forum, new_id: Callable[[], str]) -> tuple[Tag, ...]:
+def _tags(
+    given: Sequence[Fields], former: Forum, new_id: Callable[[], str], emojis: Container[str]
+) -> tuple[Tag, ...]:
     found: list[Tag] = []
     for one in given:
         known = one.snowflake("id")
@@ -51,7 +59,7 @@ def _tags(given: Sequence[Fields], former: Forum, new_id: Callable[[], str]) -> 
         if name in [tag.name for tag in found]:
             raise DiscordError(40061)
         tag_id = str(known) if known is not None else new_id()
-        found.append(Tag(tag_id, name, one.flag("moderated") is True, *_emoji(one)))
+        found.append(Tag(tag_id, name, one.flag("moderated") is True, *_emoji(one, emojis)))
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rules import components, embeds, polls
+from discord_sandbox.discord.rules.custom_emoji import Palette
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.media import Media
 from discord_sandbox.discord.rules.mentions import Allowed, read_allowed
@@ -53,6 +54,7 @@ class Draft:
 def read(
     fields: Fields,
     media: Media,
+    palette: Palette,
     *,
     keys: frozenset[str],
     flags_allowed: int,
@@ -60,7 +62,10 @@ def read(
     has_files: bool = False,
     existing: "Draft | None" = None,
 ) -> Draft:
-    """Read a create or, with `existing`, an edit. Raises 50035, 50081, or 50006 if nothing would be shown."""
+    """Read a create or, with `existing`, an edit; the content as Discord keeps it.
+
+    Raises 50035, 50081, or 50006 if nothing would be shown.
+    """
     body = fields.body
     fields.known(keys)
     flags: Any = fields.number("flags", 0, 2**31 - 1)
@@ -75,11 +80,11 @@ def read(
         if body.get("content") is not None
         else ("" if "content" in body else None),
         embeds.read(fields, media),
-        None if fields.wrong("flags") else components.read(fields, media, v2=v2),
+        None if fields.wrong("flags") else components.read(fields, media, palette, v2=v2),
         flags,
         read_allowed(fields),
         _nonce(fields),
-        polls.read(fields) if existing is None else None,
+        polls.read(fields, palette) if existing is None else None,
     )
     if existing is not None and body.get("poll") is not None:
         raise DiscordError(520003)
@@ -96,6 +101,7 @@ def read(
     if stickers:
         raise DiscordError(50081)  # No server of the sandbox has stickers.
     _not_empty(draft, existing, v2=v2, has_files=has_files, fields=fields)
+    draft.content = None if draft.content is None else palette.written(draft.content)
     return draft
 
 

@@ -1,6 +1,7 @@
 """Modals: title, labels and inputs."""
 
 from discord_sandbox.discord.rules.controls import options, select
+from discord_sandbox.discord.rules.custom_emoji import Palette
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state.model import JSON
 
@@ -18,7 +19,7 @@ KEYS = {
 }
 
 
-def read(body: Fields) -> JSON:
+def read(body: Fields, palette: Palette) -> JSON:
     """The modal as a client shows it. Collects complaints."""
     body.known(("custom_id", "title", "components"))
     modal: JSON = {
@@ -34,38 +35,40 @@ def read(body: Fields) -> JSON:
         if kind == TEXT:
             part["content"] = one.text("content", 4000, shortest=1, required=True)
         elif kind == LABEL:
-            part |= _label(one, seen)
+            part |= _label(one, seen, palette)
         elif kind == ROW:
             inputs = one.objects("components", 1, least=1, required=True) or []
             part["components"] = [
-                _input(each, frozenset({TEXT_INPUT}), seen, labelled=False) for each in inputs
+                _input(each, frozenset({TEXT_INPUT}), seen, palette, labelled=False) for each in inputs
             ]
         modal["components"].append(part)
     return modal
 
 
-def _label(body: Fields, seen: set[str]) -> JSON:
+def _label(body: Fields, seen: set[str], palette: Palette) -> JSON:
     found: JSON = {"label": body.text("label", 45, shortest=1, required=True)}
     if (description := body.text("description", 100, shortest=1)) is not None:
         found["description"] = description
     inner = body.object("component", required=True)
-    found["component"] = _input(inner, IN_LABEL, seen, labelled=True) if inner is not None else {}
+    found["component"] = {} if inner is None else _input(inner, IN_LABEL, seen, palette, labelled=True)
     return found
 
 
-def _input(body: Fields, allowed: frozenset[int], seen: set[str], *, labelled: bool) -> JSON:
+def _input(
+    body: Fields, allowed: frozenset[int], seen: set[str], palette: Palette, *, labelled: bool
+) -> JSON:
     kind = body.choice("type", allowed, required=True)
     if kind is None:
         return {}
     found: JSON = {"type": kind}
     if kind in (3, 5, 6, 7, 8):
-        found |= select(body)
+        found |= select(body, palette)
     else:
         found["custom_id"] = body.text("custom_id", 100, shortest=1, required=True)
     if kind == TEXT_INPUT:
         found |= _text_input(body, labelled=labelled)
     elif kind in (RADIO, CHECKBOXES):
-        found["options"] = options(body, 10, least=2 if kind == RADIO else 1)
+        found["options"] = options(body, 10, palette, least=2 if kind == RADIO else 1)
     if kind in (UPLOAD, CHECKBOXES):
         least, most = body.number("min_values", 0, 10), body.number("max_values", 1, 10)
         found["min_values"] = 1 if least is None else least

@@ -1,5 +1,6 @@
 """A poll in a message's body."""
 
+from discord_sandbox.discord.rules.custom_emoji import Palette
 from discord_sandbox.discord.rules.emoji import is_emoji
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state.poll import Poll, PollAnswer
@@ -8,7 +9,7 @@ QUESTION, ANSWER, MOST_ANSWERS = 300, 55, 10
 USUAL_HOURS, MOST_HOURS = 24, 768
 
 
-def read(fields: Fields) -> Poll | None:
+def read(fields: Fields, palette: Palette) -> Poll | None:
     """Collects complaints; the caller checks them."""
     body = fields.object("poll")
     if body is None:
@@ -22,19 +23,23 @@ def read(fields: Fields) -> Poll | None:
     answers = body.objects("answers", MOST_ANSWERS, least=1, required=True) or []
     return Poll(
         text or "",
-        tuple(_answer(one, number) for number, one in enumerate(answers, 1)),
+        tuple(_answer(one, number, palette) for number, one in enumerate(answers, 1)),
         int(hours) if hours is not None else USUAL_HOURS,
         body.flag("allow_multiselect") is True,
     )
 
 
-def _answer(body: Fields, number: int) -> PollAnswer:
+def _answer(body: Fields, number: int, palette: Palette) -> PollAnswer:
     media = body.object("poll_media", required=True)
     if media is None:
         return PollAnswer(number, "")
-    emoji, name = media.object("emoji"), None
+    emoji, name, emoji_id = media.object("emoji"), None, None
     if emoji is not None:
-        name = emoji.text("name", 32)
-        if emoji.snowflake("id") is not None or not name or not is_emoji(name):
+        name, given = emoji.text("name", 32), emoji.snowflake("id")
+        custom = palette.known(str(given)) if given is not None else None
+        if custom is not None:
+            name, emoji_id = custom.name, custom.id
+        elif given is not None or not name or not is_emoji(name):
             media.complain("emoji", "POLL_INVALID_EMOJI", "This is not an emoji.")
-    return PollAnswer(number, media.text("text", ANSWER, shortest=1, required=True) or "", name)
+    text = media.text("text", ANSWER, shortest=1, required=True) or ""
+    return PollAnswer(number, text, name, emoji_id)

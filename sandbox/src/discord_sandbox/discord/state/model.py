@@ -6,7 +6,10 @@ from typing import Any
 
 from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.audit import AuditEntry
+from discord_sandbox.discord.state.emoji import CustomEmoji
+from discord_sandbox.discord.state.event import ScheduledEvent
 from discord_sandbox.discord.state.forum import Forum, Post
+from discord_sandbox.discord.state.invite import Invite
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.state.poll import Poll
 from discord_sandbox.discord.state.voice import StageInstance, VoiceSettings, VoiceState
@@ -85,6 +88,9 @@ class Guild:
     voice: dict[str, VoiceState] = field(default_factory=dict)  # by user id
     stages: dict[str, StageInstance] = field(default_factory=dict)  # those that are live, by channel id
     audit_log: list[AuditEntry] = field(default_factory=list)
+    emojis: dict[str, CustomEmoji] = field(default_factory=dict)
+    invites: dict[str, Invite] = field(default_factory=dict)  # by code
+    events: dict[str, ScheduledEvent] = field(default_factory=dict)  # also those that are over
 
 
 @dataclass(slots=True, eq=False)
@@ -193,7 +199,7 @@ class Message:
     deleted: bool = False
     tts: bool = False
     position: int | None = None
-    reactions: dict[str, list[str]] = field(default_factory=dict)
+    reactions: dict[str, list[str]] = field(default_factory=dict)  # by emoji, custom ones by id
     poll: Poll | None = None
     snapshots: list[JSON] = field(default_factory=list)  # of forwarded messages
     rendered: JSON | None = None
@@ -233,6 +239,7 @@ class Application:
     refused: list[float] = field(default_factory=list)
     endpoint_url: str | None = None  # takes interactions by HTTP in place of the gateway
     tags: list[str] = field(default_factory=list)
+    emojis: dict[str, CustomEmoji] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

@@ -8,6 +8,7 @@ class PollAnswer:
     id: int
     text: str
     emoji: str | None = None
+    emoji_id: str | None = None  # of a custom one
 
 
 @dataclass(slots=True, eq=False)

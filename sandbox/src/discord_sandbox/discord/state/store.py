@@ -8,6 +8,7 @@ from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state import seed
 from discord_sandbox.discord.state.attachment import Attachment
 from discord_sandbox.discord.state.clock import Clock
+from discord_sandbox.discord.state.emoji import CustomEmoji
 from discord_sandbox.discord.state.ids import SnowflakeMaker, named_id
 from discord_sandbox.discord.state.model import (
     DIRECT,
@@ -80,6 +81,7 @@ class State:
                 built.endpoint_url = old.endpoint_url
             if old is not None and keep_commands:
                 built.commands, built.by_name, built.token = old.commands, old.by_name, old.token
+                built.emojis = old.emojis
             self.by_token[built.token] = built
 
     def install(self, application: Application, guild: Guild) -> Role:
@@ -115,6 +117,8 @@ class State:
         self.channels.pop(channel.id, None)
         channel.guild.channels.pop(channel.id, None)
         self.webhooks = {key: one for key, one in self.webhooks.items() if one.channel is not channel}
+        guild = channel.guild
+        guild.invites = {key: one for key, one in guild.invites.items() if one.channel_id != channel.id}
         for message in channel.messages.values():
             self.messages.pop(message.id, None)
         if channel.thread is not None and channel.thread.message_id in self.messages:
@@ -196,6 +200,11 @@ class State:
         if channel.is_voice and not value & perms.CONNECT:
             return value & perms.VIEW_CHANNEL  # without it, a voice channel can only be seen
         return value
+
+    def emoji(self, emoji_id: str) -> CustomEmoji | None:
+        """A custom emoji of any server or application."""
+        owners: tuple[Guild | Application, ...] = (*self.guilds.values(), *self.applications.values())
+        return next((one.emojis[emoji_id] for one in owners if emoji_id in one.emojis), None)
 
     def channel(self, channel_id: str) -> Channel:
         """Raises 10003."""

@@ -21,6 +21,7 @@ class StageInstance:
     channel_id: str
     topic: str
     privacy: int = 2
+    event_id: str | None = None
 
 
 @dataclass(slots=True, eq=False)

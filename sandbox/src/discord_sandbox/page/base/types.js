@@ -22,7 +22,7 @@
  *   bot: boolean, color: number, created: string, edited: ?string, content: string, text: string, notified: string[],
  *   attachments: Object[], components: Object[], embeds: Object[], thread: ?Object, ephemeral: boolean,
  *   ephemeral_to: ?string, loading: boolean, flags: number, deleted: boolean, interaction: ?Object, reference: ?Object, guild_id: ?string,
- *   reactions: {emoji: string, count: number, users: string[]}[],
+ *   reactions: {emoji: string, emoji_id: ?string, count: number, users: string[]}[],
  *   mentions: {users: Object<string, string>, roles: Object<string, string>, channels: Object<string, string>}}} Message
  * @typedef {{id: string, type: string, user: string, channel_id: string, application: string, command: ?string,
  *   custom_id: ?string, created: string, state: string, reason: ?string, modal: ?Object}} Interaction

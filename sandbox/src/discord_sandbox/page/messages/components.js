@@ -2,6 +2,7 @@
 
 import { h, hex, safeLink } from "../base/dom.js";
 import { icon } from "../base/icons.js";
+import { customEmoji } from "../text/emoji.js";
 import { markdown } from "../text/markdown.js";
 import { file, gallery, picture } from "./media.js";
 
@@ -49,7 +50,7 @@ function face(it) {
 }
 
 export function emoji(it) {
-  return it.id ? h("span", { class: "emoji-custom", title: `:${it.name}:` }, `:${it.name}:`) : h("span", { class: "emoji" }, it.name);
+  return it.id ? customEmoji(it.name, it.id) : h("span", { class: "emoji" }, it.name);
 }
 
 function button(it, context) {

@@ -4,6 +4,7 @@ import { components, dots } from "./components.js";
 import { h, hex } from "../base/dom.js";
 import { embed } from "./embeds.js";
 import { avatar, icon } from "../base/icons.js";
+import { customEmoji } from "../text/emoji.js";
 import { inline, plainLine } from "../text/inline.js";
 import { markdown } from "../text/markdown.js";
 import { attachments } from "./media.js";
@@ -131,7 +132,7 @@ function reactions(message, store) {
     message.reactions.map((r) => {
       const mine = r.users.includes(store.acting);
       const who = r.users.map((name) => displayName(name, store)).join(", ");
-      return h("button", { type: "button", class: "reaction", title: who, "aria-pressed": String(mine), "aria-label": `${r.emoji}, ${r.count}: ${who}`, dataset: { key: r.emoji, action: "react", emoji: r.emoji } }, h("span", { class: "emoji" }, r.emoji), h("span", { class: "reaction-count" }, r.count));
+      return h("button", { type: "button", class: "reaction", title: who, "aria-pressed": String(mine), "aria-label": `${r.emoji}, ${r.count}: ${who}`, dataset: { key: r.emoji, action: "react", emoji: r.emoji } }, r.emoji_id ? customEmoji(r.emoji.slice(1, -1), r.emoji_id) : h("span", { class: "emoji" }, r.emoji), h("span", { class: "reaction-count" }, r.count));
     }),
     h("button", { type: "button", class: "reaction more", dataset: { key: "more", action: "pick-emoji" }, "aria-label": "Add a reaction", "aria-haspopup": "menu", title: "Add a reaction" }, icon("smile", 18)),
   );

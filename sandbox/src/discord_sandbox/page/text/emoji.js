@@ -1,3 +1,12 @@
+import { h } from "../base/dom.js";
+
+/** A custom emoji, as its name where the server has no such picture (any more). */
+export function customEmoji(name, id) {
+  const label = `:${name}:`;
+  const missing = (event) => event.target.replaceWith(h("span", { class: "emoji-custom", title: label }, label));
+  return h("img", { class: "emoji-picture", src: `/cdn/emojis/${id}`, alt: label, title: label, onerror: missing });
+}
+
 /** The shortcodes that bots write most. Others stay as they are written, as an unknown name does in Discord. */
 export const EMOJI = {
   white_check_mark: "✅", heavy_check_mark: "✔️", check: "✅", x: "❌", no_entry: "⛔", no_entry_sign: "🚫", warning: "⚠️",

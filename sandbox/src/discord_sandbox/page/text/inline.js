@@ -1,7 +1,7 @@
 /** Inline markup of Discord's markdown: emphasis, code, links, mentions, emoji, timestamps. */
 
 import { h, hex, safeLink } from "../base/dom.js";
-import { EMOJI } from "./emoji.js";
+import { EMOJI, customEmoji } from "./emoji.js";
 import { timestamp } from "../base/time.js";
 
 const DEEPEST = 12;
@@ -14,7 +14,7 @@ const RULES = [
   { start: "<", match: /^<@&(\d+)>/, node: (m, names) => mention("@", names.role(m[1])) },
   { start: "<", match: /^<#(\d+)>/, node: (m, names) => channelMention(names.channel(m[1])) },
   { start: "<", match: /^<t:(-?\d{1,13})(?::([tTdDfFRsS]))?>/, node: (m) => timestamp(Number(m[1]), m[2]) },
-  { start: "<", match: /^<a?:(\w{2,32}):(\d+)>/, node: (m) => h("span", { class: "emoji-custom", title: `:${m[1]}:` }, `:${m[1]}:`) },
+  { start: "<", match: /^<a?:(\w{2,32}):(\d+)>/, node: (m) => customEmoji(m[1], m[2]) },
   { start: "<", match: /^<\/([^:>\n]{1,98}):(\d+)>/, node: (m) => h("span", { class: "mention" }, `/${m[1]}`) },
   { start: "<", match: /^<(https?:\/\/[^\s<>]+)>/, node: (m) => anchor(m[1], m[1]) },
   { start: "@", match: /^@(everyone|here)\b/, node: (m) => h("span", { class: "mention" }, m[0]) },
@@ -94,7 +94,9 @@ function channelMention(channel) {
 export function plainLine(text, names, longest = 200) {
   const said = text.split("\n").map((line) => {
     const bare = line.replace(/^(?:#{1,3} |-# |>{1,3} |```\w*)|```$/g, "");
-    return h("span", null, inline(bare, names)).textContent;
+    const shown = h("span", null, inline(bare, names));
+    for (const picture of shown.querySelectorAll("img")) picture.replaceWith(picture.alt);
+    return shown.textContent;
   });
   const line = said.join(" ").replace(/\s+/g, " ").trim();
   return line.length > longest ? `${line.slice(0, longest - 1)}…` : line;

@@ -2,6 +2,7 @@
 
 from discord_sandbox.discord.render import audit as render
 from discord_sandbox.discord.render import objects
+from discord_sandbox.discord.render.events import event
 from discord_sandbox.discord.render.webhooks import webhook
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
@@ -40,13 +41,14 @@ def _body(call: Context, guild: Guild, entries: list[AuditEntry]) -> JSON:
     named = dict.fromkeys([*(one.user_id for one in entries), *targets])
     channels = [guild.channels[one] for one in dict.fromkeys(targets) if one in guild.channels]
     commands = {one.id: one.body for app in state.applications.values() for one in app.commands.values()}
+    events = [one for one in dict.fromkeys(targets) if one in guild.events]
     hooks = [state.webhooks[one] for one in dict.fromkeys(targets) if one in state.webhooks]
     return {
         "audit_log_entries": [render.entry(one) for one in entries],
         "users": [objects.user(state.users[one]) for one in named if one in state.users],
         "integrations": [],
         "webhooks": [webhook(one, call.core.api_base) for one in hooks],
-        "guild_scheduled_events": [],
+        "guild_scheduled_events": [event(state, guild, guild.events[one]) for one in events],
         "threads": [objects.channel(one) for one in channels if one.is_thread],
         "application_commands": [commands[one] for one in dict.fromkeys(targets) if one in commands],
         "auto_moderation_rules": [],

@@ -21,7 +21,7 @@ async def create(call: Context) -> Result:
     kind = TEXT if kind is None else kind
     found = rules.read(body, guild, kind, new=True)
     new = overwrites.read_all(body, guild)
-    forum = forums.read(body, Forum(), call.core.state.new_id) if kind == FORUM else None
+    forum = forums.read(body, Forum(), call.core.state.new_id, guild.emojis) if kind == FORUM else None
     voice = read_settings(body, kind, VoiceSettings()) if kind in VOICES else None
     body.complaints.check()
     if new is not None:
