@@ -131,6 +131,11 @@ async def test_a_rollout_that_waits_for_people_ends_the_waiting_with_11_and_an_a
     cli = await cli_of(api, tmp_path)
     said = await cli("deploy", *PRODUCTION_150, "--wait", "--timeout", "3")
     assert said.code == 11
+    # Three seconds may be over before the gate is reached.
+    assert said.out.startswith("… rollout 1: checkout 1.4.0 → 1.5.0 in production: ")
+    await api.slipway.reaches(await api.slipway.engine.rollout(1, 42), Phase.GATED)
+    said = await cli("wait", "1", "--timeout", "1")
+    assert said.code == 11
     assert said.out.startswith("… rollout 1: checkout 1.4.0 → 1.5.0 in production: gated: ")
     secret = await api.token("lead", LEAD)
     said = await cli("approve", "1", "--wait", SLIPWAY_TOKEN=secret)
