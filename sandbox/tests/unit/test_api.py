@@ -229,7 +229,7 @@ async def test_a_modal_is_filled_in_by_its_person(app: Client) -> None:
 
 async def test_waiting_ends_with_the_answer(app: Client) -> None:
     it = await app.begin(user="ada", channel="general", command="ping")
-    waiting = asyncio.create_task(app.api("GET", f"interactions/{it['id']}", wait=5))
+    waiting = asyncio.create_task(app.api("GET", f"interactions/{it['id']}", wait=60))
     await asyncio.sleep(0.02)
     assert not waiting.done()
     await app.callback(it, {"type": 5})
