@@ -36,6 +36,7 @@ FIRING = AlertSnapshot(
     url="https://discord.com/channels/1/2/3",
     runbook="https://runbooks.example.com/errors?a=1&b=2",
     last_deploy="1.4.0 to 1.5.0 by ada, 4 min before",
+    suspected=True,
 )
 ACKNOWLEDGED = replace(
     FIRING, state=AlertState.ACKNOWLEDGED, at=BEGAN + timedelta(minutes=3), acknowledged_by="Ada"

@@ -26,6 +26,7 @@ from bot.engine.reports.weekly import DayCounter, WeeklyReports
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
 from bot.engine.watch.alerts.service import ALERTS, INCIDENTS, Alerts
 from bot.engine.watch.alerts.sinks import Sinks
+from bot.engine.watch.alerts.suspects import Suspects
 from bot.engine.watch.alerts.telling import SinkTeller
 from bot.engine.watch.incidents.regressions import Regressions
 from bot.engine.watch.incidents.service import Incidents
@@ -221,6 +222,7 @@ class Worker:
                 sinks,
                 store.alerts,
                 store.notes,
+                Suspects(store, catalog).last_deploy,
                 clock,
                 term=lambda: self._controller.term,
                 meter=self._meter,

@@ -17,7 +17,8 @@ class AlertSnapshot:
 
     key: the same from its beginning to its end, and no other alert's (≤ 100 characters of ASCII). since: when it
     began. at: when it became what it is now. url: its message in Discord. acknowledged_by and last_deploy: as people
-    read them; empty where there is none. silent: no one is to be called for it now.
+    read them; empty where there is none. suspected: whether the last deploy is a plausible cause. silent: no one is to
+    be called for it now.
     """
 
     id: int
@@ -35,6 +36,7 @@ class AlertSnapshot:
     runbook: str = ""
     acknowledged_by: str = ""
     last_deploy: str = ""
+    suspected: bool = False
     silent: bool = False
 
 

@@ -103,7 +103,7 @@ async def test_pagerduty_has_one_incident_from_beginning_to_end(tmp_path: Path) 
             "Severity": "critical",
             "Since": "2026-11-22 14:52:26 UTC",
             "Value": "52% (limit 1%)",
-            "Last deploy": "1.4.0 to 1.5.0 by ada, 4 min before",
+            "Last deploy": "1.4.0 to 1.5.0 by ada, 4 min before: a plausible cause",
             "Text": "The database does not answer.",
         },
     }

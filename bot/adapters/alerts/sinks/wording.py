@@ -41,7 +41,7 @@ def details(alert: AlertSnapshot) -> Iterator[tuple[str, str]]:
         limit = one_line(alert.limit, _LINE)
         yield "Value", f"{value} (limit {limit})" if limit else value
     if deploy := one_line(alert.last_deploy, _LINE):
-        yield "Last deploy", deploy
+        yield "Last deploy", f"{deploy}: {'a plausible cause' if alert.suspected else 'not suspected'}"
     if alert.acknowledged_by:
         yield "Acknowledged by", one_line(alert.acknowledged_by, 100)
 

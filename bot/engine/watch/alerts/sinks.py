@@ -16,7 +16,9 @@ import structlog
 
 from bot.domain.config import SinkConfig
 from bot.domain.formatting import duration
-from bot.domain.watch.alerts.alert import Alert, AlertState
+from bot.domain.records import RolloutSummary
+from bot.domain.rollout.model import Phase
+from bot.domain.watch.alerts.alert import Alert, AlertState, Suspect
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
 from bot.ports.watch.sinks import AlertSink, AlertSnapshot, Known
 
@@ -106,16 +108,17 @@ class Sinks:
         return Delivery(sink, "told", sentence, Known(alert.state, alert.severity))
 
 
-def snapshot_of(alert: Alert, *, url: str = "", at: datetime | None = None) -> AlertSnapshot:
+def snapshot_of(
+    alert: Alert, *, url: str = "", at: datetime | None = None, last: RolloutSummary | None = None
+) -> AlertSnapshot:
     """The alert as sinks are told it. url: its message in Discord. at: when it became what it is, if that is known
-    better than from the alert itself.
+    better than from the alert itself. last: the newest rollout of its lane that changed what runs, or does so now; the
+    alert's suspect goes before it.
     """
     finding = alert.first.finding
     firing = [each.finding.title for each in alert.firing if each is not alert.first]
     others = [f"And: {title}" for title in firing[:_OTHERS]]
     others += [f"And {len(firing) - _OTHERS} more."] if len(firing) > _OTHERS else []
-    suspect = alert.suspect
-    when = "going on" if suspect and suspect.going_on else _stamped(suspect.at) if suspect else ""
     return AlertSnapshot(
         id=alert.id,
         # With the time: a database that lost commits gives a number again.
@@ -132,11 +135,24 @@ def snapshot_of(alert: Alert, *, url: str = "", at: datetime | None = None) -> A
         url=url,
         runbook=finding.runbook,
         acknowledged_by=alert.owner.name if alert.owner else "",
-        last_deploy=f"{suspect.from_version} to {suspect.to_version} by {suspect.by}, {when}"
-        if suspect
-        else "",
+        last_deploy=_suspected(alert.suspect) if alert.suspect else _deployed(last) if last else "",
+        suspected=alert.suspect is not None,
         silent=alert.silenced_until is not None,
     )
+
+
+def _suspected(suspect: Suspect) -> str:
+    when = "going on" if suspect.going_on else _stamped(suspect.at)
+    return f"{suspect.from_version} to {suspect.to_version} by {suspect.by}, {when}"
+
+
+def _deployed(last: RolloutSummary) -> str:
+    what = f"{last.from_version} to {last.to_version}" if last.from_version else last.to_version
+    when = "going on" if last.ended_at is None else _stamped(last.ended_at)
+    ended = (
+        "" if last.ended_at is None or last.phase == Phase.SUCCEEDED else f", {last.phase.replace('_', ' ')}"
+    )
+    return f"{what} by {last.requester}, {when}{ended}"
 
 
 def _stamped(at: datetime) -> str:

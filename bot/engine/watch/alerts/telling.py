@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import structlog
 
 from bot.domain.formatting import counted
+from bot.domain.records import RolloutSummary
+from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert, AlertState
 from bot.domain.watch.alerts.findings import Severity
 from bot.engine.tasks import Tasks
@@ -37,6 +39,10 @@ _LINK_S = 2.0
 # What could not be told of an alert that has been over for so long is given up.
 _GIVE_UP_S = 86_400.0
 _SET_BACK_S = 1.0  # less is a clock that follows another one
+
+
+# The newest rollout of a lane that changed what runs, or does so now.
+LastDeploy = Callable[[Lane | None], Awaitable[RolloutSummary | None]]
 
 
 @dataclass(slots=True)
@@ -73,6 +79,7 @@ class SinkTeller:
         sinks: Sinks,
         alerts: AlertStore,
         notes: NoteStore,
+        last_deploy: LastDeploy,
         clock: Clock,
         *,
         term: Callable[[], int] = lambda: 0,
@@ -81,6 +88,7 @@ class SinkTeller:
         self._sinks = sinks
         self._alerts = alerts
         self._notes = notes
+        self._last_deploy = last_deploy
         self._clock = clock
         self._term = term
         self._meter = meter or NoWatchMeter()
@@ -187,10 +195,10 @@ class SinkTeller:
             url = await self._link(alert, now)
             if url is None:
                 continue
+            last = await self._last_deploy(alert.lane)
             rows[alert.id] = row
-            self._busy.start(
-                (sink, alert.id), self._tell(sink, snapshot_of(alert, url=url), row), f"sink:{sink}"
-            )
+            told = snapshot_of(alert, url=url, last=last)
+            self._busy.start((sink, alert.id), self._tell(sink, told, row), f"sink:{sink}")
             under_way += 1
 
     def _has_to(self, sink: str, alert: AlertSnapshot, row: _Row) -> bool:

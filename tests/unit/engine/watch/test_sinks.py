@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.adapters.alerts.sinks.wording import details
 from bot.domain.config import SinkConfig
+from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert, AlertState, Owner, Suspect, Trouble
 from bot.domain.watch.alerts.findings import Finding, Severity
@@ -189,6 +191,13 @@ def test_an_alert_is_told_by_its_worst_trouble_and_names_the_others() -> None:
         url="https://discord.com/channels/1/2/3",
         acknowledged_by="Ada",
         last_deploy="1.4.0 to 1.5.0 by grace, 2026-11-22 14:48 UTC",
+        suspected=True,
     )
     over = replace(alert, state=AlertState.RESOLVED, ended_at=AT + timedelta(minutes=9))
     assert snapshot_of(over).key == found.key and snapshot_of(over).at == over.ended_at
+    last = RolloutSummary(3, lane, None, "1.4.0", "observing", "ada", "", "", AT, None)
+    assert snapshot_of(alert, last=last).last_deploy == found.last_deploy
+    bare = snapshot_of(replace(alert, suspect=None), last=last)
+    assert (bare.last_deploy, bare.suspected) == ("1.4.0 by ada, going on", False)
+    assert dict(details(bare))["Last deploy"] == "1.4.0 by ada, going on: not suspected"
+    assert "Last deploy" not in dict(details(snapshot_of(replace(alert, suspect=None))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,13 @@ from bot.domain.config import SinkConfig
 from bot.domain.watch.alerts.alert import AlertAction, AlertState
 from bot.domain.watch.alerts.findings import Severity
 from bot.engine.watch.alerts.sinks import Sinks
+from bot.engine.watch.alerts.suspects import Suspects
 from bot.engine.watch.alerts.telling import SinkTeller
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
 from bot.ports.watch.alerts import AlertCard
 from bot.ports.watch.sinks import AlertSnapshot, Known
 from tests.support.alerts import AlertWorld, errors
-from tests.support.catalogs import GUILD
+from tests.support.catalogs import GUILD, PRODUCTION, STAGING
 from tests.support.waiting import until
 
 
@@ -70,8 +72,12 @@ class Told(AlertWorld):
 
     def new_teller(self) -> SinkTeller:
         """Of a process that was started again."""
+        return self.teller_of(meter=self.counts)
+
+    def teller_of(self, **more: Any) -> SinkTeller:
         sinks = Sinks(lambda: self.configured, self.made)
-        return SinkTeller(sinks, self.store.alerts, self.store.notes, self.clock, meter=self.counts)
+        last_deploy = Suspects(self.store, lambda: self.catalog).last_deploy
+        return SinkTeller(sinks, self.store.alerts, self.store.notes, last_deploy, self.clock, **more)
 
     async def begin(self, **more: object) -> int:
         await self.alerts.hear([errors(at=self.clock.now(), **more)])  # type: ignore[arg-type]
@@ -270,8 +276,7 @@ async def test_a_database_that_lost_commits_gives_a_number_again_and_the_new_ale
 async def test_another_controller_goes_on_where_the_former_one_stopped() -> None:
     sink, term = Heard(), [1]
     world = Told({"it": sink})
-    sinks = Sinks(lambda: world.configured, world.made)
-    world.teller = SinkTeller(sinks, world.store.alerts, world.store.notes, world.clock, term=lambda: term[0])
+    world.teller = world.teller_of(term=lambda: term[0])
     await world.begin()
     await world.rounds()
     elsewhere = world.new_teller()
@@ -281,6 +286,23 @@ async def test_another_controller_goes_on_where_the_former_one_stopped() -> None
     term[0] = 3
     await world.rounds()
     assert sink.states == [FIRING, ACKNOWLEDGED]
+
+
+async def test_a_sink_is_told_the_last_deploy_and_whether_it_is_suspected() -> None:
+    sink = Heard()
+    world = Told({"it": sink})
+    world.deployed(300)
+    world.deployed(5, "rolled_back", lane=STAGING)
+    lanes = (PRODUCTION, STAGING, None)
+    await world.alerts.hear([errors(lane=lane, fingerprint=str(lane)) for lane in lanes])
+    world.clock.forward(3)
+    await world.rounds()
+    told = {alert.lane: (alert.last_deploy, alert.suspected) for alert in sink.told}
+    assert told == {
+        PRODUCTION: ("1.4.0 to 1.5.0 by dev, 2026-07-01 04:00 UTC", False),
+        STAGING: ("1.4.0 to 1.5.0 by dev, 2026-07-01 08:55 UTC, rolled back", False),
+        None: ("", False),
+    }
 
 
 async def test_deliveries_and_what_waits_are_counted_for_each_sink() -> None:
