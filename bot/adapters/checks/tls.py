@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import time
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
@@ -26,6 +27,8 @@ from bot.kinds import CheckSettings
 from bot.values import RelativePath, Text
 
 _DAY_S = 86_400.0
+# Addresses of one host that are tried, and the part of the time limit that they share.
+_TRIED, _SHARED = 4, 0.9
 
 
 class CertificateSettings(CheckSettings):
@@ -56,21 +59,45 @@ class TlsCheck:
     async def ask(self, subject: CheckSubject) -> None:
         host, port = host_port(self._settings.at)
         try:
-            (_, _, _, _, there), *_ = await self._resolver.addresses(host, port)
-            left_s = await self._left_s(str(there[0]), port, self._settings.name or host)
-        except ssl.SSLCertVerificationError as problem:
-            raise CheckFailed(f"{host}:{port}: {distrusted(problem)}.") from None
-        except ssl.SSLError:
-            raise CheckFailed(f"{host}:{port} should speak TLS, but the handshake failed.") from None
-        except TimeoutError:
-            raise
+            found = await self._resolver.addresses(host, port)
         except OSError as problem:
             raise CheckFailed(f"{host}:{port} cannot be reached: {failed_to_connect(problem)}.") from None
+        addresses = tuple(dict.fromkeys(str(there[0]) for _, _, _, _, there in found))
+        address, left_s = await self._first_that_answers(host, port, addresses)
         if left_s < self._settings.days * _DAY_S:
             left, wanted = counted(int(left_s // _DAY_S), "day"), counted(self._settings.days, "day")
+            of = f"{host} ({address})" if len(addresses) > 1 else host
             raise CheckFailed(
-                f"The certificate of {host} should be valid for {wanted} more, but has {left} left."
+                f"The certificate of {of} should be valid for {wanted} more, but has {left} left."
             )
+
+    async def _first_that_answers(self, host: str, port: int, addresses: Sequence[str]) -> tuple[str, float]:
+        """The first address that can be connected to, and for how many seconds its certificate is still valid.
+
+        Each of several has its share of the time, so that one that swallows packets does not use up all of it.
+        """
+        failures: list[str] = []
+        tried, several, now = addresses[:_TRIED], len(addresses) > 1, asyncio.get_running_loop().time
+        ends = now() + _SHARED * self._settings.timeout
+        for index, address in enumerate(tried):
+            at = f"{host}:{port} ({address})" if several else f"{host}:{port}"
+            share_s = (ends - now()) / (len(tried) - index) if several else None
+            try:
+                async with asyncio.timeout(share_s):
+                    return address, await self._left_s(address, port, self._settings.name or host)
+            except ssl.SSLCertVerificationError as problem:
+                raise CheckFailed(f"{at}: {distrusted(problem)}.") from None
+            except ssl.SSLError:
+                raise CheckFailed(f"{at} should speak TLS, but the handshake failed.") from None
+            except TimeoutError:
+                if not several:
+                    raise
+                failures.append(f"{address}: no answer")
+            except OSError as problem:
+                why = failed_to_connect(problem)
+                failures.append(f"{address}: {why}" if several else why)
+        failures += [f"{len(addresses) - len(tried)} more were not tried"] if len(addresses) > _TRIED else []
+        raise CheckFailed(f"{host}:{port} cannot be reached: {', '.join(failures)}.")
 
     async def _left_s(self, address: str, port: int, name: str) -> float:
         """Seconds until the certificate expires, counted from now."""

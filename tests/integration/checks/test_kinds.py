@@ -13,8 +13,20 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.adapters.checks.session import SystemResolver
-from tests.support.checked import LANE, Asking, answering, asking, authority, check, serving, talking
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
+from bot.adapters.checks.session import SystemResolver, check_session
+from bot.adapters.checks.tls import TlsCheck
+from tests.support.checked import (
+    LANE,
+    Asking,
+    Authority,
+    answering,
+    asking,
+    authority,
+    check,
+    serving,
+    talking,
+)
 from tests.support.host import gone
 from tests.support.waiting import until
 
@@ -105,6 +117,77 @@ async def test_what_speaks_no_tls_and_what_hangs(ask: Asking) -> None:
     assert await ask(kind="tls", at=at) == f"{at} cannot be reached: the connection was refused."
     async with talking(silent) as at:
         assert await ask(kind="tls", at=at, timeout="300ms") == "No answer within 300 ms."
+
+
+class Resolver(SystemResolver):
+    """Gives these addresses for every name."""
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__()
+        self.given = addresses
+
+    async def addresses(self, name: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.given]
+
+
+async def certificate(
+    trusted: Authority, port: int, *addresses: str, kind: type[TlsCheck] = TlsCheck, **written: Any
+) -> str:
+    """What a check of `shop.test` says, which has these addresses; empty when it passed."""
+    settings: Any = check(
+        kind="tls", at=f"shop.test:{port}", name="127.0.0.1", ca=str(trusted.file), **written
+    ).settings
+    async with check_session(resolver := Resolver(*addresses)) as session:
+        try:
+            await kind(settings, CheckContext(session, resolver)).ask(CheckSubject(LANE))
+        except CheckFailed as failed:
+            return str(failed)
+        finally:
+            await resolver.close()
+    return ""
+
+
+class Swallowing(TlsCheck):
+    """Connects to nothing: one address swallows packets, one refuses the connection, the others answer."""
+
+    async def _left_s(self, address: str, port: int, name: str) -> float:
+        if address == "10.0.0.9":
+            await asyncio.Event().wait()
+        if address == "10.0.0.8":
+            raise ConnectionRefusedError
+        return 100 * 86_400.0
+
+
+async def test_the_next_address_of_a_host_is_tried_when_one_cannot_be_connected_to(tmp_path: Path) -> None:
+    trusted = authority(tmp_path)
+    async with serving(answering(), trusted.server(valid_days=20)) as url:
+        port = int(url.rpartition(":")[2])
+        assert await certificate(trusted, port, "127.0.0.9", "127.0.0.1") == ""
+        said = await certificate(trusted, port, "127.0.0.9", "127.0.0.1", days=30)
+        assert said == (
+            "The certificate of shop.test (127.0.0.1) should be valid for 30 days more, but has 19 days left."
+        )
+        # What answers is judged: the next address does not hide it.
+        stranger = authority(tmp_path)
+        said = await certificate(stranger, port, "127.0.0.1", "127.0.0.9")
+        assert said.startswith(f"shop.test:{port} (127.0.0.1): its certificate is not trusted: ")
+    refused = "the connection was refused"
+    assert await certificate(trusted, port, "127.0.0.8", "127.0.0.9") == (
+        f"shop.test:{port} cannot be reached: 127.0.0.8: {refused}, 127.0.0.9: {refused}."
+    )
+    many = await certificate(trusted, port, *(f"127.0.0.{n}" for n in range(4, 14)))
+    assert many.endswith(f"127.0.0.7: {refused}, 6 more were not tried.")
+    assert await certificate(trusted, port, "127.0.0.9") == f"shop.test:{port} cannot be reached: {refused}."
+
+
+@pytest.mark.virtual_time
+async def test_an_address_that_does_not_answer_leaves_time_for_the_next(tmp_path: Path) -> None:
+    trusted = authority(tmp_path)
+    assert await certificate(trusted, 443, "10.0.0.9", "10.0.0.7", kind=Swallowing) == ""
+    said = await certificate(trusted, 443, "10.0.0.9", "10.0.0.8", kind=Swallowing)
+    assert said == (
+        "shop.test:443 cannot be reached: 10.0.0.9: no answer, 10.0.0.8: the connection was refused."
+    )
 
 
 # ---- dns ----
