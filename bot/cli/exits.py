@@ -33,10 +33,13 @@ class ApiRefused(UserError):
         super().__init__(str(problem.get("detail") or status), rule=str(problem.get("rule") or "refused"))
 
 
-def tell(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Print `text`, on standard error with `err`. Times in sentences are shown for a terminal."""
-    now = datetime.now(UTC)
-    click.echo(with_times(text, lambda at: plain_time(at, now)), err=err, nl=nl)
+def tell(text: str, *, err: bool = False, nl: bool = True, now: datetime | None = None) -> None:
+    """Print `text`, on standard error with `err`. Times in sentences are shown for a terminal.
+
+    now: what they are counted from; by default this machine's time.
+    """
+    since = now or datetime.now(UTC)
+    click.echo(with_times(text, lambda at: plain_time(at, since)), err=err, nl=nl)
 
 
 def exit_code(error: BaseException) -> int | None:

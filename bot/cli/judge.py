@@ -17,6 +17,7 @@ from bot.cli.exits import EXIT_FAILED, settings, tell
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, LaneConfig
 from bot.domain.rollout.model import Lane
+from bot.ports.coordination import Clock
 from bot.ports.store import Store
 
 
@@ -104,14 +105,26 @@ def known_lane(lane: Lane) -> LaneConfig:
 @asynccontextmanager
 async def local_store() -> AsyncIterator[Store]:
     """The database of this machine's settings."""
+    async with timed_store() as (store, _):
+        yield store
+
+
+@asynccontextmanager
+async def timed_store() -> AsyncIterator[tuple[Store, Clock]]:
+    """The same with its server's clock. From here on, only errors are logged: the rest would be among the output."""
+    from bot import logs
     from bot.adapters.embedded import database
+    from bot.adapters.postgres.connection.clock import DatabaseClock
     from bot.adapters.postgres.connection.database import Database
     from bot.adapters.postgres.connection.schema import is_newest
     from bot.adapters.postgres.store import PostgresStore
 
+    logs.configure("error", "console")
     given = settings()
     async with database(given.database.dsn, given.data_dir) as dsn:
         if not await is_newest(dsn):
             raise phrasebook.other_schema()
         async with Database(dsn, size=2, timeout_s=10.0) as pool:
-            yield PostgresStore(pool)
+            clock = DatabaseClock(pool)
+            await clock.ask()
+            yield PostgresStore(pool), clock

@@ -41,7 +41,7 @@ def who(*, schedule: str | None, local: bool, as_json: bool) -> int:
         print_json(found)
         return 0
     for each in found["schedules"]:
-        _tell_who(each)
+        _tell_who(each, datetime.fromisoformat(found["now"]))
     _tell_none(found)
     return 0
 
@@ -123,26 +123,18 @@ def _found(schedule: str | None, local: bool) -> Any:
 async def _read(schedule: str | None) -> Any:
     from bot.catalog import load
     from bot.cli.exits import settings
-    from bot.cli.judge import local_store
+    from bot.cli.judge import timed_store
     from bot.composition.registry import KINDS
     from bot.engine.watch.oncall.service import OnCall
     from bot.web.api import formatting, models
 
     catalog = load(settings().config_dir, KINDS)
-    async with local_store() as store:
-        on_call = OnCall(store.on_call, lambda: catalog, _Clock(), answer_s=10.0)
+    async with timed_store() as (store, clock):
+        on_call = OnCall(store.on_call, lambda: catalog, clock, answer_s=10.0)
         found = await on_call.everywhere(schedule)
-    shown = models.SchedulesInfo(
-        now=datetime.now(UTC), schedules=[formatting.on_call(each) for each in found]
-    )
+        now = clock.now()
+    shown = models.SchedulesInfo(now=now, schedules=[formatting.on_call(each) for each in found])
     return shown.model_dump(mode="json")
-
-
-class _Clock:
-    """Implements `bot.ports.coordination.Clock`."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
 
 
 def _client() -> Any:
@@ -151,13 +143,13 @@ def _client() -> Any:
     return client(lambda line: tell(f"· {line}", err=True))
 
 
-def _tell_who(found: Any) -> None:
+def _tell_who(found: Any, server_time: datetime) -> None:
     now = found["now"]
     until = f" until {stamp(datetime.fromisoformat(now['until']))}" if now["until"] else ""
     if now["person"] is None:
-        tell(f"✗ {found['schedule']}: no one is on call{until}. {now['why']}")
+        tell(f"✗ {found['schedule']}: no one is on call{until}. {now['why']}", now=server_time)
     else:
-        tell(f"{found['schedule']}: {_name(now['person'])}{until}")
+        tell(f"{found['schedule']}: {_name(now['person'])}{until}", now=server_time)
     if now["override_by"]:
         tell(f"  override by {now['override_by']}: {now['override_reason']}")
     after = found["shifts"][1:2]

@@ -17,6 +17,8 @@ from bot.cli.pipelines import command, print_json
 from bot.domain import phrasebook
 from bot.domain.reports import spelled
 from bot.domain.reports.tables import Table
+from bot.ports.coordination import Clock
+from bot.ports.store import Store
 
 _local = click.option("--local", is_flag=True, help="Ask the database even if SLIPWAY_URL is set.")
 _service = click.option("--service", help="Only this service.")
@@ -109,11 +111,11 @@ def _remote(local: bool) -> bool:
 
 
 async def _read(service: str | None, days: int) -> Any:
-    from bot.cli.judge import local_store
+    from bot.cli.judge import timed_store
     from bot.web.api.reports import shown
 
-    async with local_store() as store:
-        reports = _reports(store)
+    async with timed_store() as (store, clock):
+        reports = _reports(store, clock)
         found = await reports.report(reports.everything(service), days, service)
     return shown(found).model_dump(mode="json")
 
@@ -121,30 +123,23 @@ async def _read(service: str | None, days: int) -> Any:
 async def _written(
     file: BinaryIO, table: Table, since: datetime, until: datetime, service: str | None
 ) -> None:
-    from bot.cli.judge import local_store
+    from bot.cli.judge import timed_store
 
-    async with local_store() as store:
-        reports = _reports(store)
+    async with timed_store() as (store, clock):
+        reports = _reports(store, clock)
         async with aclosing(reports.export(table, reports.everything(service), since, until)) as chunks:
             async for chunk in chunks:
                 file.write(chunk)
 
 
-def _reports(store: Any) -> Any:
+def _reports(store: Store, clock: Clock) -> Any:
     from bot.catalog import load
     from bot.cli.exits import settings
     from bot.composition.registry import KINDS
     from bot.engine.reports.service import ReportService
 
     catalog = load(settings().config_dir, KINDS)
-    return ReportService(store, lambda: catalog, _Now())
-
-
-class _Now:
-    """Implements `bot.ports.coordination.Clock`."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+    return ReportService(store, lambda: catalog, clock)
 
 
 def _client() -> Any:

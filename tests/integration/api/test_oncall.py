@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from bot.domain.tokens import TokenScope
@@ -161,3 +162,28 @@ async def test_without_the_bot_the_command_line_reads_catalog_and_database(dsn: 
     checked = await cli("config", "check")
     assert checked.code == 0, checked.err
     assert "! No one is on call for payments from " in checked.out
+
+
+async def test_without_the_bot_it_is_the_database_that_says_what_time_it_is(dsn: str, tmp_path: Path) -> None:
+    """The machine of the command line is 30 days behind the server."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "CREATE SCHEMA ahead; CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz LANGUAGE sql "
+        "AS $$ SELECT pg_catalog.clock_timestamp() + interval '30 days' $$"
+    )
+    await connection.close()
+    people = 'people: {ada: "200000000000000001", grace: "200000000000000002"}\n'
+    start = f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%d}"
+    begun = "{people: [ada, grace], time_zone: UTC, rotation: weekly, start: " + start + "}\n"
+    write(tmp_path / "config", all=SOUND + people + "on_call:\n  payments: " + begun)
+    here = json.loads((await Cli(tmp_path, DATABASE_URL=dsn)("oncall", "who", "--json")).out)
+    assert here["schedules"][0]["now"]["person"] is None
+    cli = Cli(tmp_path, DATABASE_URL=f"{dsn}&search_path=ahead%2Cpublic%2Cpg_catalog")
+    done = await cli("oncall", "who", "--local", "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    # The second week has begun.
+    assert found["schedules"][0]["now"]["person"]["name"] == "grace"
+    assert datetime.fromisoformat(found["now"]) > datetime.now(UTC) + timedelta(days=29)
+    said = await cli("oncall", "who", "--local")
+    assert said.out.startswith("payments: grace until in ")
