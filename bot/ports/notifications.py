@@ -30,6 +30,7 @@ class Announcement:
     title, if it is neither a warning nor an end. button: id of a button to answer with. room: name of a
     thread to open under it, which begins with `room_text`. direct_to: the person of a direct message, who gets it
     instead of the channel. alert_id: what it is about, 0 for no alert. bars: of its chart; until: as of a `CallPeople`.
+    made_at: when it was ordered, if others wait for it.
     """
 
     key: str
@@ -48,6 +49,15 @@ class Announcement:
     alert_id: int = 0
     bars: tuple[tuple[str, str, int, int, float | None], ...] = ()
     until: datetime | None = None
+    made_at: datetime | None = None
+
+
+class UnpostedError(Exception):
+    """No channel of the server takes the message. why: of each channel, in Discord's words."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"no channel takes it: {why}")
+        self.why = why
 
 
 class UndeliveredError(Exception):
@@ -58,14 +68,12 @@ class UndeliveredError(Exception):
         self.person = person
         self.why = why
 
-    bars: tuple[tuple[str, str, int, int, float | None], ...] = ()
-
 
 class Alarm(Protocol):
     """Posts alerts in #alerts."""
 
     async def alert(self, alert: Announcement) -> None:
-        """Post once for each key. Raises `Unreachable` to be retried later."""
+        """Post once for each key. Raises `Unreachable` to be retried later, and `UnpostedError`."""
         ...
 
 
@@ -73,7 +81,8 @@ class Announcer(Alarm, Protocol):
     """Posts to Discord. A call may be repeated with the same key and posts once.
 
     Each returns when Discord has it. Raises `Unreachable` to be retried later; a channel that is gone or not
-    accessible is reported by the announcer elsewhere and is not an error: a rollout never waits for a card.
+    accessible is reported by the announcer elsewhere and is not an error, but for `alert`: a rollout never waits for
+    a card.
     """
 
     async def draw_card(self, rollout_id: int) -> None: ...

@@ -16,7 +16,7 @@ from bot.domain.records import Active
 from bot.engine.api import RolloutView
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Announcement, Notice
+from bot.ports.notifications import Announcement, Notice, UnpostedError
 from bot.ports.store import CardStore, NoteStore
 from bot.ports.watch.alerts import AlertStore
 from bot.ui import escaping
@@ -45,6 +45,8 @@ BarChart = Callable[[tuple[tuple[str, str, int, int, float | None], ...]], Await
 
 _log = structlog.get_logger(__name__)
 _REPORT_EVERY = timedelta(hours=1)
+# A call that has waited for so long is posted in another channel, without its card or without its war room.
+_ANOTHER_WAY_AFTER = timedelta(minutes=5)
 
 
 class DiscordAnnouncer:
@@ -156,7 +158,8 @@ class DiscordAnnouncer:
     async def alert(self, alert: Announcement) -> None:
         """Implements `bot.ports.notifications.Alarm`: post in its channel, or in #deploys when that is closed to us.
 
-        A call for an alert that is over by now, or after its time, as when Discord was away, calls no one any more.
+        A call for an alert that is over by now, or after its time, as when Discord was away, calls no one any more. One
+        that has waited for long goes to #deploys too when its channel alone does not answer: others wait for it.
         """
         guild = self._catalog().guilds.get(alert.guild_id)
         if guild is None:
@@ -171,15 +174,51 @@ class DiscordAnnouncer:
         channels = GuildChannels(self._rest(), guild)
         await self._after_card(alert)
         post = alert_words(alert, await channels.roles(alert.mention_roles))
-        post = replace(post, upload=await self._drawn(alert))
+        await self._called(channels, replace(post, upload=await self._drawn(alert)), alert)
+
+    async def _called(self, channels: GuildChannels, post: NoticeText, alert: Announcement) -> None:
+        """Post it in the first channel that takes it. Raises `Unreachable`, `UnpostedError`."""
+        posted, refused = False, list[str]()
+        away: Unreachable | None = None
         for name in dict.fromkeys((post.channel, "alerts" if alert.room else "deploys", "deploys")):
             try:
                 message = await self._post(channels, replace(post, channel=name))
-                if alert.room:
-                    await self.rooms.open(channels, await channels.channel(name), message, alert)
-                break
             except (GoneError, ClosedError, RejectedError) as error:
-                _log.error("alert_refused", guild_id=guild.id, channel=name, error=str(error))
+                _log.error("alert_refused", guild_id=alert.guild_id, channel=name, error=str(error))
+                refused.append(f"#{name}: {error}")
+            except Unreachable as error:
+                if not self._waited(alert):
+                    raise
+                _log.warning("alert_channel_away", guild_id=alert.guild_id, channel=name, error=str(error))
+                away = error
+            else:
+                posted = True
+                if not alert.room or await self._room_opened(channels, name, message, alert):
+                    return
+        if not posted:
+            raise away or UnpostedError(", ".join(refused))
+
+    async def _room_opened(
+        self, channels: GuildChannels, channel: str, message_id: int, alert: Announcement
+    ) -> bool:
+        """Whether no more is to be tried. Its message is out, so others wait for the room for some minutes at most.
+
+        False where the room is refused: an earlier attempt may have posted in the next channel.
+        """
+        try:
+            await self.rooms.open(channels, await channels.channel(channel), message_id, alert)
+        except (GoneError, ClosedError, RejectedError) as error:
+            _log.error("war_room_refused", guild_id=alert.guild_id, channel=channel, error=str(error))
+            return False
+        except Unreachable as error:
+            if not self._waited(alert):
+                raise
+            _log.error("war_room_given_up", guild_id=alert.guild_id, channel=channel, error=str(error))
+        return True
+
+    def _waited(self, call: Announcement) -> bool:
+        """Whether it has waited for so long that it should be posted some other way."""
+        return call.made_at is not None and self._clock.now() - call.made_at > _ANOTHER_WAY_AFTER
 
     async def direct(self, message: Announcement) -> None:
         guild = self._catalog().guilds.get(message.guild_id)
@@ -189,13 +228,18 @@ class DiscordAnnouncer:
             await self.directly.send(channels, message)
 
     async def _after_card(self, call: Announcement) -> None:
-        """People who are called find the card, also when both waited for Discord. Raises `Unreachable`."""
+        """People who are called find the card, also when both waited for Discord. Raises `Unreachable`.
+
+        A card that still cannot be posted after some minutes keeps no one from being called.
+        """
         if not call.alert_id or self.card_first is None:
             return
         try:
             await self.card_first(call.alert_id, call.guild_id)
-        except Unreachable:
-            raise
+        except Unreachable as error:
+            if not self._waited(call):
+                raise
+            _log.warning("call_before_card", alert=call.alert_id, error=str(error))
         except Exception:
             # The call is what matters.
             _log.exception("card_before_call_failed", alert=call.alert_id)

@@ -12,7 +12,7 @@ from bot.domain.records import Active
 from bot.domain.rollout.model import Lane, Release
 from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Announcement, Notice, UndeliveredError
+from bot.ports.notifications import Announcement, Notice, UndeliveredError, UnpostedError
 
 
 @dataclass
@@ -27,6 +27,7 @@ class FakeAnnouncer:
     alerts: dict[str, Announcement] = field(default_factory=dict)
     written: dict[str, Announcement] = field(default_factory=dict)
     refusing: set[int] = field(default_factory=set)  # people who accept no direct messages
+    closed: set[str] = field(default_factory=set)  # channels that take no calls
     calls: Counter[str] = field(default_factory=Counter)
     refreshed: dict[int, int] = field(default_factory=dict)  # rollout -> newest version shown
 
@@ -51,6 +52,8 @@ class FakeAnnouncer:
     async def alert(self, alert: Announcement) -> None:
         assert len(alert.key) <= 24, "a nonce has at most 25 characters"
         self._reach(alert.key)
+        if alert.channel in self.closed:
+            raise UnpostedError(f"#{alert.channel}: Missing Access")
         self.alerts.setdefault(alert.key, alert)
 
     async def direct(self, message: Announcement) -> None:

@@ -115,6 +115,11 @@ def not_written_to(person: str, why: str) -> str:
     return f"{name(person)} did not get a direct message{because(why)}."
 
 
+def call_not_posted(why: str) -> str:
+    """Of a call that no channel of the server takes."""
+    return f"No channel takes the call{because(why)}."
+
+
 def direct_taken(owner: str) -> str:
     """At the end of a direct message about an alert that has an owner."""
     return f"{name(owner)} has it."

@@ -18,7 +18,7 @@ from bot.engine.appcommands.findings import FINDING, WHATS, finding_key, found, 
 from bot.engine.lanes import Lanes
 from bot.ports.appcommands import AppCommandStore, CommandsReader
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.notifications import Alarm, Announcement
+from bot.ports.notifications import Alarm, Announcement, UnpostedError
 from bot.ports.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -141,9 +141,11 @@ class CommandWatch:
         for guild_id in config.guilds:
             name = hashlib.sha256(f"{guild_id}/{key}".encode()).hexdigest()[:24]
             roles = () if over else config.policy.notify_roles
-            await self._alarm.alert(
-                Announcement(name, guild_id, f"{lane}: {_TITLES[what]}", sentence, roles, over)
-            )
+            said = Announcement(name, guild_id, f"{lane}: {_TITLES[what]}", sentence, roles, over)
+            try:
+                await self._alarm.alert(said)
+            except UnpostedError as refused:
+                _log.error("commands_finding_unposted", lane=str(lane), guild_id=guild_id, why=refused.why)
 
     async def _tidy(self, now: datetime) -> None:
         if self._due.tidied is None or now - self._due.tidied > timedelta(hours=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog
@@ -13,17 +14,18 @@ from bot.domain.records import Claimed, GivenUp
 from bot.domain.rollout.events import CallPeople, DrawCard, LogLine, Notify
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Announcement, Announcer, Notice, UndeliveredError
+from bot.ports.notifications import Announcement, Announcer, Notice, UndeliveredError, UnpostedError
 from bot.ports.store import EffectStore
 
-# Alert, person, and why.
+# Alert, person (empty for a channel), and why.
 Undelivered = Callable[[int, str, str], Awaitable[None]]
 
 
 class NotificationHandler:
     """Posts notifications. Closes claims in batches: many small commits would be the slowest part.
 
-    undelivered: is told of a person whom a direct message about an alert did not reach, and why.
+    undelivered: is told of a person whom a direct message about an alert did not reach, and why; of a call that no
+    channel takes, too.
     """
 
     def __init__(
@@ -36,9 +38,9 @@ class NotificationHandler:
         self._closing: asyncio.Task[None] | None = None
 
     async def execute(self, claim: Claimed) -> None:
-        """Post one notification. Raises `Unreachable` to be retried."""
+        """Post one notification. Raises `Unreachable` to be retried, and `UnpostedError`: another try is of no use."""
         if isinstance(claim.effect, CallPeople):
-            await self._call(claim.effect)
+            await self._call(claim.effect, claim.created_at)
             return
         rollout_id = claim.rollout_id
         if rollout_id is None:
@@ -62,15 +64,17 @@ class NotificationHandler:
             case other:
                 raise TypeError(f"{other.kind} is not a notification")
 
-    async def _call(self, call: CallPeople) -> None:
-        if not call.direct_to:
-            await self._announcer.alert(_alert(call))
-            return
+    async def _call(self, call: CallPeople, made_at: datetime) -> None:
+        said = _alert(call, made_at)
         try:
-            await self._announcer.direct(_alert(call))
+            await (self._announcer.direct(said) if call.direct_to else self._announcer.alert(said))
         except UndeliveredError as refused:
             if self._undelivered is not None:
                 await self._undelivered(call.alert_id, refused.person, refused.why)
+        except UnpostedError as refused:
+            if self._undelivered is not None:
+                await self._undelivered(call.alert_id, "", refused.why)
+            raise
 
     async def record(self, claim: Claimed, outcome: None, given_up: GivenUp | None = None) -> None:
         """Close the claim, in the next batch; returns when that is done."""
@@ -101,7 +105,7 @@ class NotificationHandler:
                 _fail([closed for _, closed in batch], error)
 
 
-def _alert(call: CallPeople) -> Announcement:
+def _alert(call: CallPeople, made_at: datetime) -> Announcement:
     return Announcement(
         key=call.key,
         guild_id=call.guild_id,
@@ -119,6 +123,7 @@ def _alert(call: CallPeople) -> Announcement:
         alert_id=call.alert_id,
         bars=call.bars,
         until=call.until,
+        made_at=made_at,
     )
 
 

@@ -23,9 +23,13 @@ from bot.logs import concerning, new_trace_id, tracing
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
 from bot.ports.meter import Meter
+from bot.ports.notifications import UnpostedError
 from bot.ports.store import EffectStore
 
 log = structlog.get_logger(__name__)
+
+# Another try is of no use.
+_FINAL = (IllegalTransition, UserError, UnpostedError)
 
 Probe = Callable[[str, str], Awaitable[None]]
 
@@ -214,9 +218,7 @@ class Outbox:
     def _hopeless(self, claim: Claimed, away: bool, error: Exception) -> bool:
         if away:
             return self._clock.now() - claim.created_at > timedelta(seconds=self._limits.patience_s)
-        return (
-            isinstance(error, (IllegalTransition, UserError)) or claim.attempts + 1 >= self._limits.attempts
-        )
+        return isinstance(error, _FINAL) or claim.attempts + 1 >= self._limits.attempts
 
     async def _poison(self, claim: Claimed, why: str) -> None:
         entry = AuditEntry(

@@ -16,6 +16,7 @@ from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest
 from bot.engine.watch.alerts.service import Alerts
+from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement
 from bot.ui.alerts.publisher import MOST_CARDS, AlertCards
 from bot.ui.message_budget import MessageBudget
@@ -193,6 +194,16 @@ async def test_a_call_comes_after_the_card_when_both_waited_for_discord(desk: De
     announcer.card_first = broken
     await announcer.alert(replace(call, key="call-3"))
     assert len(await desk.shown()) == 4
+
+    async def away(alert_id: int, guild_id: int) -> None:
+        raise Unreachable("its channel alone does not answer")
+
+    announcer.card_first = away
+    waited = [desk.stand.clock.now() - timedelta(minutes=minutes) for minutes in (4, 6)]
+    with pytest.raises(Unreachable):
+        await announcer.alert(replace(call, key="call-4", made_at=waited[0]))
+    await announcer.alert(replace(call, key="call-4", made_at=waited[1]))
+    assert len(await desk.shown()) == 5
 
 
 async def test_without_a_channel_for_alerts_it_is_in_deploys(desk: Desk) -> None:

@@ -248,8 +248,12 @@ class Alerts:
                 log.warning("alert_after_clock_was_set_back", alert=alert.id)
 
     async def undelivered(self, alert_id: int, person: str, why: str) -> None:
-        """Note once on the timeline that a direct message did not reach someone."""
-        await self._note_unreached(alert_id, phrasebook.not_written_to(person, why))
+        """Note once on the timeline that a direct message did not reach someone, or that no channel takes a call.
+
+        person: empty for a channel.
+        """
+        text = phrasebook.not_written_to(person, why) if person else phrasebook.call_not_posted(why)
+        await self._note_unreached(alert_id, text)
 
     async def left_out(self, alert_id: int, most: int, within_s: float) -> None:
         """Note once on the timeline that a storm left its card out, which was to call the first people.

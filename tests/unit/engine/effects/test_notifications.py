@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from bot.adapters.redis.waker import EventWaker
 from bot.domain.records import Claimed
 from bot.domain.rollout.events import CallPeople, LogLine
 from bot.domain.rollout.model import Lane, Release
 from bot.domain.rollout.steps import RunChecks
 from bot.engine.effects.notifications import NotificationHandler
+from bot.engine.effects.outbox import Outbox
 from bot.ports.errors import Unreachable
+from bot.ports.meter import NoMeter
 from tests.fakes.outside import FakeAnnouncer
+from tests.support.alerts import AlertWorld, errors
 from tests.support.waiting import PATIENCE_S
 
 LANE = Lane("checkout", "staging")
@@ -109,3 +113,34 @@ async def test_a_person_who_refuses_closes_the_message_and_is_told_to_the_alert(
     announcer.away = True
     with pytest.raises(Unreachable):
         await handler.execute(claim(10, replace(call, key="call-9"), None))
+
+
+async def test_a_call_that_no_channel_takes_is_given_up_in_writing_and_the_next_one_comes() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    for _ in range(4):
+        await world.pass_s(900)  # up to the war room, and nothing was posted so far
+    announcer = FakeAnnouncer(closed={"alerts"})
+    handler = NotificationHandler(announcer, world.store.effects, world.alerts.undelivered)
+    outbox = Outbox(
+        "messages",
+        ["call_people"],
+        handler,
+        effects=world.store.effects,
+        clock=world.clock,
+        waker=EventWaker(),
+        meter=NoMeter(),
+    )
+    calls = [call.key for call in world.calls()]
+    assert len(calls) == 3
+    for _ in calls:
+        await outbox.once()
+        await asyncio.sleep(1)
+    assert list(announcer.alerts) == calls[2:]
+    assert {announcer.calls[key] for key in calls} == {1}
+    assert announcer.alerts[calls[2]].made_at == world.clock.now()
+    given_up = [row.line for row in world.database.tables.audit if row.line.what == "effect_given_up"]
+    why = "call_people failed after 1 attempts: no channel takes it: #alerts: Missing Access"
+    assert [(line.why, line.details["key"]) for line in given_up] == [(why, key) for key in calls[:2]]
+    told = [entry.text for _, entry in world.database.tables.entries if entry.what == "unreached"]
+    assert told == ["No channel takes the call: #alerts: Missing Access."]
