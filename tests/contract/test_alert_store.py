@@ -15,7 +15,15 @@ from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alerts.alert import Alert, AlertState, Change, Entry, Owner, Suspect, WantedRollback
+from bot.domain.watch.alerts.alert import (
+    Alert,
+    AlertState,
+    Change,
+    Entry,
+    Owner,
+    Suspect,
+    WantedRollback,
+)
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import due_at
@@ -152,7 +160,8 @@ async def test_of_two_processes_one_changes_it_and_calls_people(world: World) ->
     assert await world.messages() == [CALL]
     timeline = await world.store.alerts.timeline(alert.id, 50)
     assert [entry.what for entry in timeline] == ["opened", "called", "called"]
-    assert await world.store.alerts.timeline(alert.id, 1) == [Entry(EPOCH, "called", "on_call")]
+    few = await world.store.alerts.timeline(alert.id, 1)
+    assert few == [Entry(EPOCH, "left_out", "2"), Entry(EPOCH, "called", "on_call")]
 
 
 async def test_what_is_due_comes_in_order_and_what_is_over_never(world: World) -> None:

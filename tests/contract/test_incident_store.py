@@ -150,7 +150,25 @@ async def test_a_marked_message_is_one_line_and_lines_are_in_the_order_of_times(
         ("opened", ""),
     ]
     assert lines[-1].text.replace("\0", "") == "bad 🚀"
-    assert [each.key for each in await world.store.incidents.timeline(incident.id, 1)] == ["message-2"]
+    few = await world.store.incidents.timeline(incident.id, 1)
+    assert [(each.what, each.text, each.key) for each in few] == [
+        ("marked", "look", "message-2"),
+        ("left_out", "2", ""),
+    ]
+
+
+async def test_a_long_timeline_is_read_from_its_beginning_and_its_end(world: World) -> None:
+    incident = await world.opened()
+    notes = [IncidentEntry(EPOCH + timedelta(seconds=n), "note", f"{n}", "ada") for n in range(1, 20)]
+    assert await world.save(later(incident), 1, *notes)
+    lines = await world.store.incidents.timeline(incident.id, 8)
+    assert [(each.what, each.text) for each in lines[1:4]] == [
+        ("note", "1"),
+        ("left_out", "12"),
+        ("note", "14"),
+    ]
+    assert (lines[0].what, lines[2].at, lines[-1].text) == ("opened", EPOCH + timedelta(seconds=2), "19")
+    assert len(await world.store.incidents.timeline(incident.id, 20)) == 20
 
 
 async def test_open_ones_come_worst_first_and_the_newest_with_closed_ones(world: World) -> None:

@@ -111,7 +111,8 @@ class AlertWorld:
     async def _history(
         self, lanes: Sequence[Lane], before: int | None, limit: int
     ) -> Sequence[RolloutSummary]:
-        return [each for each in reversed(self.past) if each.lane in lanes][:limit]
+        found = [each for each in reversed(self.past) if each.lane in lanes]
+        return [each for each in found if before is None or each.id < before][:limit]
 
     async def _roll_back(self, request: RollbackRequest) -> Rollout:
         if self.refuses is not None:

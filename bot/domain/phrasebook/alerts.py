@@ -143,6 +143,16 @@ def card_left_out(most: int, within: str) -> str:
     return f"They were not called: {came}, so it has no card yet."
 
 
+def lines_left_out(number: int) -> str:
+    """In a long timeline, where its beginning ends and its newest part begins."""
+    return f"{counted(number, 'line')} left out here."
+
+
+def lane_lines_left_out(until: datetime) -> str:
+    """The same of the lines of a lane's audit log."""
+    return f"Lines of the lane's audit log until {stamp(until)} are left out here."
+
+
 def lead_wanted(waited: str) -> str:
     return f"No one has acknowledged this for {name(waited)}. Who leads this incident? Say so in the thread."
 

@@ -73,7 +73,10 @@ class AlertStore(Protocol):
         ...
 
     async def timeline(self, alert_id: int, limit: int) -> Sequence[Entry]:
-        """The newest entries, oldest first."""
+        """The first and the newest entries, at most `limit`, oldest first.
+
+        Between them, one of the kind `left_out` stands for the others; its text is how many.
+        """
         ...
 
     async def undrawn(self, limit: int) -> Sequence[tuple[Alert, int]]:

@@ -11,6 +11,9 @@ from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 
+# Of a long timeline, one line of so many is from its beginning, and the others are the newest.
+FIRST = 4
+
 
 @dataclass(frozen=True, slots=True)
 class IncidentSave:
@@ -67,7 +70,10 @@ class IncidentStore(Protocol):
         ...
 
     async def timeline(self, incident_id: int, limit: int) -> Sequence[IncidentEntry]:
-        """The newest entries, in the order of their times."""
+        """The first and the newest entries, at most `limit`, in the order of their times.
+
+        Between them, one of the kind `left_out` stands for the others; its text is how many.
+        """
         ...
 
     async def undrawn(self, limit: int) -> Sequence[Incident]:

@@ -10,7 +10,7 @@ import discord
 from bot.domain.formatting import counted, duration
 from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Phase
-from bot.domain.watch.alerts.alert import Alert, AlertState, Entry, Trouble, told
+from bot.domain.watch.alerts.alert import LEFT_OUT, Alert, AlertState, Entry, Trouble, told
 from bot.domain.watch.alerts.findings import Severity
 from bot.engine.watch.alerts.api import AlertView
 from bot.ui import escaping
@@ -203,11 +203,13 @@ def _owner(alert: Alert, next_at: datetime | None) -> str:
 
 
 def _timeline(entries: Iterable[Entry]) -> str:
-    every = list(entries)
+    known = list(entries)
+    every = [entry for entry in known if entry.what != LEFT_OUT]
     shown = every if len(every) <= _LINES else [every[0], *every[-(_LINES - 1) :]]
     lines = [_line(entry) for entry in shown]
-    if len(every) > _LINES:
-        lines.insert(1, f"-# {len(every) - _LINES} lines left out")
+    left_out = len(every) - len(shown) + sum(int(entry.text) for entry in known if entry.what == LEFT_OUT)
+    if left_out:
+        lines.insert(1, f"-# {counted(left_out, 'line')} left out")
     return escaping.cut("\n".join(lines), 1000) or "-"
 
 

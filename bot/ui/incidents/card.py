@@ -9,7 +9,7 @@ import discord
 
 from bot.domain import phrasebook
 from bot.domain.formatting import counted, duration
-from bot.domain.watch.alerts.alert import alert_line
+from bot.domain.watch.alerts.alert import LEFT_OUT, alert_line
 from bot.domain.watch.incidents.actions import holds_open, response_sentence
 from bot.domain.watch.incidents.incident import Incident, IncidentState, ResponseTime
 from bot.domain.watch.incidents.timeline import TimelineLine, brief
@@ -167,14 +167,15 @@ def _deploys(view: IncidentView) -> str:
 
 def _timeline(lines: Iterable[TimelineLine]) -> list[str]:
     """The first line and the newest, as parts that each fit into a field."""
-    every = brief(lines)
+    known = brief(lines)
+    every = [line for line in known if line.what != LEFT_OUT]
     shown = every if len(every) <= _LINES else [every[0], *every[-(_LINES - 1) :]]
     said = [_line(line) for line in shown]
     while len(said) > 1 and escaping.units("\n".join(said)) > _FIELDS * _FIELD - 300:
         del said[1]
-    left_out = len(every) - len(said)
+    left_out = len(every) - len(said) + sum(line.left_out for line in known)
     if left_out:
-        said.insert(1, f"-# {counted(left_out, 'line')} left out: `/incident postmortem` has all of them")
+        said.insert(1, f"-# {counted(left_out, 'line')} left out: `/incident postmortem` has more of them")
     parts = [""]
     for each in said:
         longer = "\n".join(filter(None, (parts[-1], each)))

@@ -13,7 +13,7 @@ from bot.domain.watch.rules import WatchState
 from bot.ports.store import NO_LANE
 from bot.ports.watch.alerts import AlertCard, AlertChange
 from tests.fakes.store.effects import call
-from tests.fakes.store.incidents import save_incident
+from tests.fakes.store.incidents import excerpt, save_incident
 from tests.fakes.store.tables import AlertRow, Part, Tables, statement
 
 
@@ -90,7 +90,7 @@ class MemoryAlerts(Part):
 
     @statement
     def timeline(self, t: Tables, now: datetime, alert_id: int, limit: int) -> Sequence[Entry]:
-        return [entry for of, entry in t.entries if of == alert_id][-limit:]
+        return excerpt([entry for of, entry in t.entries if of == alert_id], limit)
 
     @statement
     def undrawn(self, t: Tables, now: datetime, limit: int) -> Sequence[tuple[Alert, int]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
+from bot.domain.watch.alerts.alert import LEFT_OUT, Entry
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.ports.store import NO_LANE
-from bot.ports.watch.incidents import IncidentCard, IncidentSave
+from bot.ports.watch.incidents import FIRST, IncidentCard, IncidentSave
 from tests.fakes.store.effects import call
 from tests.fakes.store.tables import IncidentRow, Part, Tables, statement
+
+L = TypeVar("L", Entry, IncidentEntry)
 
 
 class MemoryIncidents(Part):
@@ -60,7 +64,7 @@ class MemoryIncidents(Part):
     @statement
     def timeline(self, t: Tables, now: datetime, incident_id: int, limit: int) -> Sequence[IncidentEntry]:
         mine = [entry for of, entry in t.incident_entries if of == incident_id]
-        return sorted(mine[-limit:], key=lambda entry: entry.at)
+        return sorted(excerpt(mine, limit), key=lambda entry: entry.at)
 
     @statement
     def undrawn(self, t: Tables, now: datetime, limit: int) -> Sequence[Incident]:
@@ -85,6 +89,18 @@ class MemoryIncidents(Part):
     @statement
     def put_card(self, t: Tables, now: datetime, card: IncidentCard) -> None:
         t.incidents[card.incident_id] = replace(t.incidents[card.incident_id], card=card)
+
+
+def excerpt(lines: list[L], limit: int) -> list[L]:
+    """The first and the newest lines, and between them one that says how many others there are."""
+    first, newest = limit // FIRST, limit - limit // FIRST
+    middle = lines[first:-newest] if len(lines) > limit else []
+    return [*lines[:first], gap_of(middle), *lines[-newest:]] if middle else lines
+
+
+def gap_of(lines: Sequence[L]) -> L:
+    number = sum(int(line.text) if line.what == LEFT_OUT else 1 for line in lines)
+    return type(lines[0])(lines[0].at, LEFT_OUT, str(number))
 
 
 def save_incident(t: Tables, now: datetime, change: IncidentSave) -> bool:

@@ -16,6 +16,7 @@ from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.rules import WatchState
 from bot.ports.store import NO_LANE
 from bot.ports.watch.alerts import AlertCard, AlertChange
+from bot.ports.watch.incidents import FIRST
 
 
 class PostgresAlerts:
@@ -75,8 +76,9 @@ class PostgresAlerts:
         return {row["severity"]: row["number"] for row in rows}
 
     async def timeline(self, alert_id: int, limit: int) -> Sequence[Entry]:
-        rows = await self._database.fetch("alert_timeline", alert_id, limit)
-        return [Entry(row["at"], row["what"], row["said"], row["who"]) for row in reversed(rows)]
+        first = limit // FIRST
+        rows = await self._database.fetch("alert_timeline", alert_id, first, limit - first)
+        return [Entry(row["at"], row["what"], row["said"], row["who"]) for row in rows]
 
     async def undrawn(self, limit: int) -> Sequence[tuple[Alert, int]]:
         rows = await self._database.fetch("undrawn_alerts", limit)

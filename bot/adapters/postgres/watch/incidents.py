@@ -11,7 +11,7 @@ from bot.adapters.postgres.effects import call, record
 from bot.adapters.typed_json import typed
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.ports.store import NO_LANE
-from bot.ports.watch.incidents import IncidentCard, IncidentSave
+from bot.ports.watch.incidents import FIRST, IncidentCard, IncidentSave
 
 
 class PostgresIncidents:
@@ -48,7 +48,8 @@ class PostgresIncidents:
         return _read(await self._database.one("incident_of_thread", thread_id))
 
     async def timeline(self, incident_id: int, limit: int) -> Sequence[IncidentEntry]:
-        rows = await self._database.fetch("incident_timeline", incident_id, limit)
+        first = limit // FIRST
+        rows = await self._database.fetch("incident_timeline", incident_id, first, limit - first)
         return [IncidentEntry(row["at"], row["what"], row["said"], row["who"], row["key"]) for row in rows]
 
     async def undrawn(self, limit: int) -> Sequence[Incident]:

@@ -36,8 +36,21 @@ SELECT incident FROM incidents WHERE guild_id = $1 AND origin = $2 AND origin <>
 SELECT incident FROM incidents WHERE thread_id = $1 ORDER BY id DESC LIMIT 1
 
 -- name: incident_timeline
-SELECT at, what, who, said, key FROM (
-    SELECT * FROM incident_entries WHERE incident_id = $1 ORDER BY id DESC LIMIT $2) AS newest
+-- The first lines and the newest, as of alerts.
+WITH oldest AS (
+    SELECT COALESCE(max(id), 0) AS last FROM (
+        SELECT id FROM incident_entries WHERE incident_id = $1 ORDER BY id LIMIT $2) AS lines
+), newest AS (
+    SELECT min(id) AS first FROM (
+        SELECT id FROM incident_entries WHERE incident_id = $1 ORDER BY id DESC LIMIT $3) AS lines
+)
+SELECT e.id, e.at, e.what, e.who, e.said, e.key FROM oldest, newest, incident_entries e
+WHERE e.incident_id = $1 AND (e.id <= oldest.last OR e.id >= newest.first)
+UNION ALL
+SELECT min(e.id), (array_agg(e.at ORDER BY e.id))[1], 'left_out', '', count(*)::text, ''
+FROM oldest, newest, incident_entries e
+WHERE e.incident_id = $1 AND e.id > oldest.last AND e.id < newest.first
+HAVING count(*) > 0
 ORDER BY at, id
 
 -- name: undrawn_incidents

@@ -45,7 +45,23 @@ ORDER BY id DESC LIMIT $4
 SELECT severity, count(*)::integer AS number FROM alerts WHERE NOT over GROUP BY severity
 
 -- name: alert_timeline
-SELECT at, what, who, said FROM alert_entries WHERE alert_id = $1 ORDER BY id DESC LIMIT $2
+-- The first lines and the newest; between them one that says how many others there are.
+WITH oldest AS (
+    SELECT COALESCE(max(id), 0) AS last FROM (
+        SELECT id FROM alert_entries WHERE alert_id = $1 ORDER BY id LIMIT $2) AS lines
+), newest AS (
+    SELECT min(id) AS first FROM (
+        SELECT id FROM alert_entries WHERE alert_id = $1 ORDER BY id DESC LIMIT $3) AS lines
+)
+SELECT e.id, e.at, e.what, e.who, e.said FROM oldest, newest, alert_entries e
+WHERE e.alert_id = $1 AND (e.id <= oldest.last OR e.id >= newest.first)
+UNION ALL
+SELECT min(e.id), (array_agg(e.at ORDER BY e.id))[1], 'left_out', '',
+    sum(CASE WHEN e.what = 'left_out' THEN e.said::bigint ELSE 1 END)::text
+FROM oldest, newest, alert_entries e
+WHERE e.alert_id = $1 AND e.id > oldest.last AND e.id < newest.first
+HAVING count(*) > 0
+ORDER BY id
 
 -- name: undrawn_alerts
 SELECT alert, drawn FROM alerts WHERE drawn < version

@@ -10,13 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
+from bot.domain import phrasebook
 from bot.domain.formatting import clean
 from bot.domain.rollout.model import Actor, Lane
 from bot.domain.watch.alerts.escalation import SPOKEN, Responder
 from bot.domain.watch.alerts.findings import Finding, Severity
 
+# What a line is that stands for others; its text is how many.
+LEFT_OUT: Final = "left_out"
 # Characters of what is kept of a trouble that is left out.
 MARK = 8
 
@@ -172,6 +175,7 @@ class Entry:
         "called",
         "unreached",
         "rollback",
+        "left_out",
     ]
     text: str
     by: str = ""
@@ -206,6 +210,8 @@ def alert_line(alert: Alert) -> str:
 
 def told(what: str, text: str) -> str:
     """The text of a line of the timeline for people: of a call, whom it reached."""
+    if what == LEFT_OUT:
+        return phrasebook.lines_left_out(int(text))
     return ", ".join(SPOKEN.get(one, one) for one in text.split(", ")) if what == "called" else text
 
 

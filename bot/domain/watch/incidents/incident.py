@@ -107,6 +107,7 @@ class IncidentEntry:
         "asked",
         "postmortem",
         "regression",
+        "left_out",
     ]
     text: str = ""
     by: str = ""

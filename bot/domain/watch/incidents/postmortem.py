@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from bot.domain.formatting import duration, one_line, with_times
 from bot.domain.records import RolloutSummary
-from bot.domain.watch.alerts.alert import Alert, alert_line
+from bot.domain.watch.alerts.alert import LEFT_OUT, Alert, alert_line
 from bot.domain.watch.incidents.actions import response_sentence
 from bot.domain.watch.incidents.incident import Incident, ResponseTime
 from bot.domain.watch.incidents.timeline import TimelineLine
@@ -95,8 +95,11 @@ def _deploy(each: RolloutSummary) -> str:
 
 def _line(line: TimelineLine) -> str:
     what = line.what.replace("_", " ")
-    subject = f"Alert {line.alert_id} {what}" if line.source == "alert" else what.capitalize()
     said = _safe(line.text, 500)
+    if line.what == LEFT_OUT:
+        of = f"Alert {line.alert_id}: " if line.alert_id else ""
+        return f"| {_at(line.at)} | {of}{said} | Slipway |"
+    subject = f"Alert {line.alert_id} {what}" if line.source == "alert" else what.capitalize()
     by = _safe(line.by) if line.by else "Slipway"
     return f"| {_at(line.at)} | {_safe(subject, 80)}{f': {said}' if said else ''} | {by} |"
 

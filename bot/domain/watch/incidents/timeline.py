@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from bot.domain import phrasebook
 from bot.domain.rollout.events import Transition
-from bot.domain.watch.alerts.alert import Entry
+from bot.domain.watch.alerts.alert import LEFT_OUT, Entry
 from bot.domain.watch.incidents.incident import IncidentEntry
 
 # Of a rollout's own steps, what changes which release serves users.
@@ -22,7 +23,10 @@ AUDITED = "incident_"
 
 @dataclass(frozen=True, slots=True)
 class TimelineLine:
-    """One line. source: who recorded it. by: empty for Slipway itself. alert_id: 0 for other sources."""
+    """One line. source: who recorded it. by: empty for Slipway itself. alert_id: 0 for other sources.
+
+    left_out: how many lines it stands for, which are not here; 0 for a line of its own.
+    """
 
     at: datetime
     source: Literal["incident", "alert", "lane"]
@@ -30,19 +34,32 @@ class TimelineLine:
     text: str
     by: str = ""
     alert_id: int = 0
+    left_out: int = 0
 
 
 def merged(
     entries: Iterable[IncidentEntry],
     alerts: Mapping[int, Sequence[Entry]],
     happened: Iterable[Transition],
+    gaps: Iterable[TimelineLine] = (),
 ) -> list[TimelineLine]:
-    """All of it, oldest first. happened: audit lines of the lane, of which those by people and new phases are told."""
-    lines = [TimelineLine(e.at, "incident", e.what, e.text, e.by) for e in entries]
+    """All of it, oldest first. happened: audit lines of the lane, of which those by people and new phases are told.
+
+    gaps: lines that say what is left out of those.
+    """
+    lines = [_line("incident", e) for e in entries]
     for alert_id, told in alerts.items():
-        lines += [TimelineLine(e.at, "alert", e.what, e.text, e.by, alert_id) for e in told]
-    lines += _of_lane(happened)
+        lines += [_line("alert", e, alert_id) for e in told]
+    lines += [*_of_lane(happened), *gaps]
     return sorted(lines, key=lambda line: line.at)
+
+
+def _line(
+    source: Literal["incident", "alert"], entry: Entry | IncidentEntry, alert_id: int = 0
+) -> TimelineLine:
+    left_out = int(entry.text) if entry.what == LEFT_OUT else 0
+    text = phrasebook.lines_left_out(left_out) if left_out else entry.text
+    return TimelineLine(entry.at, source, entry.what, text, entry.by, alert_id, left_out)
 
 
 def brief(lines: Iterable[TimelineLine]) -> list[TimelineLine]:

@@ -12,7 +12,7 @@ from bot.domain.config import Catalog
 from bot.domain.formatting import stamp
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alerts.alert import Alert, AlertState, Call, Change, alert_line, told
+from bot.domain.watch.alerts.alert import LEFT_OUT, Alert, AlertState, Call, Change, alert_line, told
 from bot.domain.watch.alerts.escalation import AlertPolicy, Responder
 from bot.domain.watch.alerts.findings import Severity
 from bot.engine.watch.alerts.api import Reached
@@ -147,10 +147,10 @@ class AlertCalls:
     async def _so_far(self, alert: Alert) -> str:
         """The beginning of a war room: what is wrong, and the timeline."""
         timeline = await self._store.alerts.timeline(alert.id, _ROOM_LINES)
-        lines = [
-            f"{stamp(entry.at)} {entry.what}: {told(entry.what, entry.text) or entry.by}"
-            for entry in timeline
-        ]
+        lines = []
+        for entry in timeline:
+            what = "" if entry.what == LEFT_OUT else f" {entry.what}:"
+            lines.append(f"{stamp(entry.at)}{what} {told(entry.what, entry.text) or entry.by}")
         return "\n".join((f"{alert.group}: {alert_line(alert)}", *lines))
 
 

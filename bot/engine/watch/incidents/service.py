@@ -221,13 +221,17 @@ class Incidents:
             return await self._store.incidents.newest(guild_id, _SHOWN)
         return await self._store.incidents.open(guild_id)
 
-    async def view(self, incident_id: int, guild_id: int | None = None) -> IncidentView:
+    async def view(
+        self, incident_id: int, guild_id: int | None = None, *, whole: bool = False
+    ) -> IncidentView:
+        """whole: as of `view_of`."""
         incident = await self._load(incident_id, guild_id)
-        return await view_of(self._store, incident, self.policy(incident.lane), self._clock.now())
+        policy, now = self.policy(incident.lane), self._clock.now()
+        return await view_of(self._store, incident, policy, now, whole=whole)
 
     async def postmortem(self, incident_id: int, guild_id: int, charts: Sequence[str] = ()) -> str:
         """The draft of a post-mortem as Markdown. charts: names of files that are sent with it."""
-        view = await self.view(incident_id, guild_id)
+        view = await self.view(incident_id, guild_id, whole=True)
         facts = PostmortemFacts(view.incident, view.lines, view.times, view.alerts, view.deploys, charts)
         return postmortem(facts)
 

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.records import RolloutSummary
-from bot.domain.watch.alerts.alert import Owner
+from bot.domain.watch.alerts.alert import Entry, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.alerts.hearing import begin
-from bot.domain.watch.incidents.incident import Incident, response_times
+from bot.domain.watch.incidents.incident import Incident, IncidentEntry, response_times
 from bot.domain.watch.incidents.postmortem import PostmortemFacts, postmortem
 from bot.domain.watch.incidents.targets import IncidentPolicy
-from bot.domain.watch.incidents.timeline import TimelineLine
+from bot.domain.watch.incidents.timeline import TimelineLine, merged
 from tests.support.alerts import errors
 from tests.support.catalogs import PRODUCTION
 from tests.support.virtual_time import EPOCH
@@ -81,6 +81,27 @@ def test_it_says_what_is_known_and_leaves_headings_for_the_rest() -> None:
         "Rolled back: errors | ada |",
     ):
         assert said in text
+
+
+def test_what_is_left_out_of_a_timeline_is_said_where_it_is_left_out() -> None:
+    lines = merged(
+        [IncidentEntry(EPOCH + MIN, "left_out", "3")],
+        {7: [Entry(EPOCH, "opened", "Many requests fail"), Entry(EPOCH, "left_out", "1200")]},
+        (),
+        [
+            TimelineLine(
+                EPOCH + 2 * MIN, "lane", "left_out", "Lines of the lane's audit log are left out here."
+            )
+        ],
+    )
+    assert [line.left_out for line in lines] == [0, 1200, 3, 0]
+    rows = [row[24:] for row in postmortem(facts(INCIDENT, *lines)).splitlines() if row.startswith("| 2")]
+    assert rows == [
+        "Alert 7 opened: Many requests fail | Slipway |",
+        "Alert 7: 1200 lines left out here. | Slipway |",
+        "3 lines left out here. | Slipway |",
+        "Lines of the lane's audit log are left out here. | Slipway |",
+    ]
 
 
 def test_an_incident_that_has_nothing_yet_has_a_whole_document() -> None:

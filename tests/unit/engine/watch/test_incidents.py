@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import Refused, UserError
+from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alerts.alert import AlertAction, Owner
+from bot.domain.watch.alerts.alert import LEFT_OUT, AlertAction, Entry, Owner
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.incidents.incident import Incident, IncidentAction, IncidentState
 from bot.engine.watch.alerts.api import Reached
@@ -338,6 +339,42 @@ async def test_the_view_has_alerts_presses_and_deploys_in_one_timeline() -> None
     assert ("incident", "opened") in said
     assert said[-1][1] == "acknowledged"
     assert [time.late for time in view.times] == [True, True]
+
+
+async def test_a_post_mortem_of_a_long_incident_has_its_beginning_and_says_what_is_left_out() -> None:
+    world = World()
+    world.deployed(10)
+    incident = await war_room(world)
+    began = EPOCH + timedelta(hours=1)
+
+    def audited(minutes: float, what: str) -> None:
+        at = began + timedelta(minutes=minutes)
+        world.database.tables.record(AuditEntry(PRODUCTION, DEV, at, what, f"{what}."))
+
+    audited(-90, "locked")
+    for n in range(2100):
+        audited(24 * 60 + n, "extended")
+    audited(3000 + 24 * 60, "unlocked")
+    for n in range(70):
+        world.database.tables.entries.append((1, Entry(began + timedelta(seconds=n), "returned", f"no {n}")))
+    world.clock.forward(7 * 24 * 3600)
+    for _ in range(45):
+        world.deployed(5)
+    text = await world.incidents.postmortem(incident.id, GUILD)
+    rows = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| 2026")]
+    assert rows[:2] == ["Locked: locked.", "Alert 1 opened: Many requests fail"]
+    assert "Unlocked: unlocked." in rows
+    assert sum(row.startswith("Alert 1 returned") for row in rows) == 70
+    (gap,) = [number for number, row in enumerate(rows) if "left out" in row]
+    assert rows[gap].startswith("Lines of the lane's audit log until 2026-07-02 11:40:59 are left out here")
+    assert rows[gap + 1] == "Extended: extended."
+    assert "- Rollout 1 2026-07-01 08:50:00" in text
+    view = await world.incidents.view(incident.id)
+    assert [line.left_out for line in view.lines if line.what == LEFT_OUT] == [
+        len(world.lines(await world.one())) - 50
+    ]
+    (first,) = [line for line in view.lines if line.what == "opened" and line.source == "alert"]
+    assert first.at == EPOCH
 
 
 async def test_new_lines_of_alerts_draw_the_card_again() -> None:

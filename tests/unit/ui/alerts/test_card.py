@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.domain.records import RolloutSummary
 from bot.domain.watch.alerts.actions import AlertActed, act
-from bot.domain.watch.alerts.alert import Alert, AlertAction, Change, Entry, Suspect
+from bot.domain.watch.alerts.alert import LEFT_OUT, Alert, AlertAction, Change, Entry, Suspect
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.alerts.follow_up import due_at, pass_time
@@ -162,6 +162,12 @@ def test_a_long_timeline_keeps_its_beginning_and_its_end() -> None:
     assert "line 0" in shown[0]
     assert shown[1] == "-# 12 lines left out"
     assert "line 19" in shown[-1]
+    gap = Entry(EPOCH, LEFT_OUT, "300")
+    shown = fields(alert, entries[0], gap, *entries[1:])["What happened"].splitlines()
+    assert (shown[1], len(shown)) == ("-# 312 lines left out", 9)
+    assert (
+        fields(alert, entries[0], gap, entries[1])["What happened"].splitlines()[1] == "-# 300 lines left out"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.records import RolloutSummary
-from bot.domain.watch.alerts.alert import Alert, Owner
+from bot.domain.watch.alerts.alert import LEFT_OUT, Alert, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.alerts.hearing import begin
@@ -108,6 +108,10 @@ def test_a_long_timeline_keeps_its_end_and_says_what_is_left_out() -> None:
     assert "line 0" in said[0]
     assert said[1].startswith("-# 10 lines left out")
     assert ("line 11" in said[2], "line 29" in said[-1]) == (True, True)
+    gap = TimelineLine(EPOCH, "alert", LEFT_OUT, "300 lines left out here.", alert_id=7, left_out=300)
+    said = shown(INCIDENT, lines[0], gap, *lines[1:])["What happened"].splitlines()
+    assert said[1].startswith("-# 310 lines left out")
+    assert not any("here" in line for line in said)
     long = [TimelineLine(EPOCH, "incident", "note", "x" * 500, "ada") for _ in range(30)]
     assert len(shown(INCIDENT, *long)["What happened"]) <= 1024
 
