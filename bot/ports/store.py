@@ -301,7 +301,9 @@ class Housekeeping(Protocol):
         """Delete some outdated rows; True when there are more. The audit log stays, and what is open.
 
         records_before: alerts and incidents that were over by then, with their timelines. An alert of an incident that
-        is open stays with it. Silences, on-call overrides and test pages of before it go too.
+        is open stays with it. Silences, on-call overrides and test pages of before it go too. In the
+        middle of a long timeline of an alert that is open, trouble that came and went goes (`PASSING`, from
+        `bot.ports.watch.alerts.KEPT_FIRST` lines on); one line says how many lines went.
         """
         ...
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import (
+    LEFT_OUT,
     Alert,
     AlertState,
     Change,
@@ -33,7 +35,7 @@ from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.domain.watch.rules import WatchState, advance_watch
 from bot.engine.stepper import MESSAGE_KINDS
 from bot.ports.store import Store
-from bot.ports.watch.alerts import AlertCard, AlertChange
+from bot.ports.watch.alerts import KEPT_FIRST, KEPT_MORE, KEPT_NEWEST, AlertCard, AlertChange
 from bot.ports.watch.incidents import IncidentSave
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.scenarios.virtual_time import fresh
@@ -288,6 +290,57 @@ async def test_what_was_over_for_long_is_tidied_and_what_is_open_keeps_its_past(
         await world.store.housekeeping.tidy(world.clock.now() + timedelta(days=9999), EPOCH, EPOCH)
         assert await notes.note("alert_direct", str(gone.id)) is None
     assert await notes.note("alert_direct", str(opened.id)) == {"of": "x"}
+
+
+async def test_a_long_timeline_keeps_its_beginning_its_end_and_what_was_done(world: World) -> None:
+    """What is left out is counted where it was: for one reader, or for good of an alert that is open for long."""
+    alert, alerts = await world.opened(), world.store.alerts
+
+    async def lines(count: int, what: Any = "trouble", by: str = "") -> None:
+        nonlocal alert
+        made = tuple(Entry(EPOCH, what, f"{n}", by) for n in range(count))
+        change = replace(later(alert), entries=made)
+        assert await world.save(change, alert.version)
+        alert = change.alert
+
+    async def tidied() -> None:
+        while await world.store.housekeeping.tidy(EPOCH, EPOCH, EPOCH):
+            pass
+
+    def gaps(found: Sequence[Entry]) -> list[int]:
+        return [int(entry.text) for entry in found if entry.what == LEFT_OUT]
+
+    await lines(30)
+    found = await alerts.timeline(alert.id, 8)
+    assert [entry.what for entry in found[:4]] == ["opened", "called", LEFT_OUT, "trouble"]
+    assert (len(found), gaps(found), found[-1].text) == (9, [24], "29")
+    await lines(1, "acknowledged", "ada")
+    await lines(KEPT_FIRST + KEPT_NEWEST + KEPT_MORE - 34)
+    await tidied()
+    assert gaps(await alerts.timeline(alert.id, 9999)) == []  # too few to be worth it
+    await lines(200, "better")
+    await lines(2, "acknowledged", "grace")
+    await lines(1, "worse")
+    await lines(500)
+    whole = len(await alerts.timeline(alert.id, 9999))
+    for _ in range(2):
+        await tidied()
+        found = await alerts.timeline(alert.id, 9999)
+        (gap,) = gaps(found)
+        assert gap + len(found) - 1 == whole
+        assert [entry.by for entry in found if entry.by or entry.what == "worse"] == [
+            "ada",
+            "grace",
+            "grace",
+            "",
+        ]
+        assert (found[0].what, found[KEPT_FIRST].what, found[-1].text) == ("opened", LEFT_OUT, "499")
+        assert len(found) == KEPT_FIRST + 1 + 3 + KEPT_NEWEST
+    await lines(300)
+    await tidied()
+    assert gaps(await alerts.timeline(alert.id, 9999)) == [gap + 300]
+    assert gaps(await alerts.timeline(alert.id, 8)) == [whole + 300 - 8]
+    assert await world.save(later(alert, state=AlertState.RESOLVED, ended_at=EPOCH), alert.version)
 
 
 async def test_what_is_known_of_lanes_survives(world: World) -> None:

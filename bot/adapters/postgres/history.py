@@ -14,7 +14,9 @@ from bot.domain.judge.history.replay import JudgedTick
 from bot.domain.records import RolloutSummary, SeriesPoint
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Actor, Lane
+from bot.domain.watch.alerts.alert import LEFT_OUT, PASSING
 from bot.ports.store import CardRef
+from bot.ports.watch.alerts import KEPT_FIRST, KEPT_MORE, KEPT_NEWEST
 
 # A statement has one second, and after a long pause millions of rows can be outdated.
 _TIDIED_AT_ONCE = 5000
@@ -123,7 +125,9 @@ class PostgresHousekeeping:
         ):
             row = await self._database.one(name, before, _TIDIED_AT_ONCE)
             more = more or (row is not None and row["gone"] == _TIDIED_AT_ONCE)
-        return more
+        thin = (KEPT_FIRST, KEPT_NEWEST, KEPT_MORE, _TIDIED_AT_ONCE, [*PASSING, LEFT_OUT])
+        row = await self._database.one("thin_alert_entries", *thin)
+        return more or (row is not None and row["alerts"] > 0)
 
     async def queue(self) -> tuple[int, float]:
         row = await self._database.one("queue")

@@ -13,6 +13,10 @@ from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.rules import WatchState
 from bot.ports.watch.incidents import IncidentSave
 
+# Of an alert that is open, so many of its first lines and of its newest stay. Between them, trouble that came and went
+# (`PASSING`) is left out, if that is so many lines or more.
+KEPT_FIRST, KEPT_NEWEST, KEPT_MORE = 100, 400, 100
+
 
 @dataclass(frozen=True, slots=True)
 class AlertChange:
@@ -75,7 +79,7 @@ class AlertStore(Protocol):
     async def timeline(self, alert_id: int, limit: int) -> Sequence[Entry]:
         """The first and the newest entries, at most `limit`, oldest first.
 
-        Between them, one of the kind `left_out` stands for the others; its text is how many.
+        Between them, one of the kind `left_out` stands for the others; its text is how many. See `Housekeeping.tidy`.
         """
         ...
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alerts.alert import Alert, Entry
+from bot.domain.watch.alerts.alert import LEFT_OUT, PASSING, Alert, Entry
 from bot.domain.watch.rules import WatchState
 from bot.ports.store import NO_LANE
-from bot.ports.watch.alerts import AlertCard, AlertChange
+from bot.ports.watch.alerts import KEPT_FIRST, KEPT_MORE, KEPT_NEWEST, AlertCard, AlertChange
 from tests.fakes.store.effects import call
-from tests.fakes.store.incidents import excerpt, save_incident
+from tests.fakes.store.incidents import excerpt, gap_of, save_incident
 from tests.fakes.store.tables import AlertRow, Part, Tables, statement
 
 
@@ -123,6 +123,19 @@ class MemoryWatchedLanes(Part):
     @statement
     def save(self, t: Tables, now: datetime, states: Mapping[Lane, WatchState], at: datetime) -> None:
         t.watched.update(states)
+
+
+def thin(t: Tables) -> None:
+    """Drop lines from the middle of long timelines of alerts that are open."""
+    for number in [number for number, row in t.alerts.items() if not row.alert.over]:
+        mine = [index for index, (of, _) in enumerate(t.entries) if of == number]
+        between = mine[KEPT_FIRST : max(KEPT_FIRST, len(mine) - KEPT_NEWEST)]
+        middle = [i for i in between if t.entries[i][1].what in {*PASSING, LEFT_OUT}]
+        entries = [t.entries[i][1] for i in middle]
+        if sum(entry.what != LEFT_OUT for entry in entries) >= KEPT_MORE:
+            t.entries[middle[0]] = (number, gap_of(entries))
+            gone = set(middle[1:])
+            t.entries = [each for i, each in enumerate(t.entries) if i not in gone]
 
 
 def _worst_first(alert: Alert) -> tuple[int, int]:

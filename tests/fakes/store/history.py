@@ -12,6 +12,7 @@ from bot.domain.records import RolloutSummary, SeriesPoint
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Lane, Phase, Rollout
 from bot.ports.store import CardRef
+from tests.fakes.store.alerts import thin
 from tests.fakes.store.tables import Part, Tables, statement
 
 
@@ -134,6 +135,7 @@ class MemoryHousekeeping(Part):
         for key in [key for key, (_, at) in t.interactions.items() if at < effects_before]:
             del t.interactions[key]
         _tidy_records(t, records_before)
+        thin(t)
         return False
 
     @statement

@@ -593,6 +593,7 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
             ("lane_alerts", ("s1", "e", month, 50)),
             ("count_open_alerts", ()),
             ("alert_timeline", (7, 12, 38)),
+            ("thin_alert_entries", (100, 400, 100, 5000, ["trouble", "left_out"])),
             ("undrawn_alerts", (100,)),
             ("report_alerts", (["s1"], ["e"], guilds, True, month, now, 50_000)),
             ("tidy_alert_entries", (now - timedelta(days=400), 5000)),

@@ -77,6 +77,31 @@ SELECT alert_id, guild_id, channel_id, message_id FROM alert_cards WHERE alert_i
 INSERT INTO alert_cards (alert_id, guild_id, channel_id, message_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT (alert_id, guild_id) DO UPDATE SET channel_id = EXCLUDED.channel_id, message_id = EXCLUDED.message_id
 
+-- name: thin_alert_entries
+-- Of an alert that is open for long, the first lines stay and the newest; between them, lines of these kinds become one
+-- that says how many they were.
+WITH edges AS (
+    SELECT a.id,
+        (SELECT e.id FROM alert_entries e WHERE e.alert_id = a.id ORDER BY e.id OFFSET $1 LIMIT 1) AS since,
+        (SELECT e.id FROM alert_entries e WHERE e.alert_id = a.id ORDER BY e.id DESC OFFSET $2 LIMIT 1) AS until
+    FROM (SELECT id FROM alerts WHERE NOT over ORDER BY id LIMIT $4) AS a
+), middle AS (
+    SELECT x.id AS alert_id, m.first, m.last, m.lines
+    FROM edges x CROSS JOIN LATERAL (
+        SELECT min(e.id) AS first, max(e.id) AS last, count(*) FILTER (WHERE e.what <> 'left_out') AS more,
+            sum(CASE WHEN e.what = 'left_out' THEN e.said::bigint ELSE 1 END) AS lines
+        FROM (SELECT id, what, said FROM alert_entries
+              WHERE alert_id = x.id AND id BETWEEN x.since AND x.until AND what = ANY ($5::text[])
+              ORDER BY id LIMIT $4) AS e) AS m
+    WHERE m.more >= $3 ORDER BY x.id LIMIT 1
+), gone AS (
+    DELETE FROM alert_entries e USING middle m
+    WHERE e.alert_id = m.alert_id AND e.id > m.first AND e.id <= m.last AND e.what = ANY ($5::text[])
+), noted AS (
+    UPDATE alert_entries e SET what = 'left_out', said = m.lines::text FROM middle m WHERE e.id = m.first
+    RETURNING 1
+) SELECT count(*) AS alerts FROM noted
+
 -- name: tidy_alert_entries
 -- The lines before their alerts, so that no statement deletes more than so many. What belongs to an open incident stays.
 WITH old AS (

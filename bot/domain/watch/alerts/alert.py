@@ -20,6 +20,8 @@ from bot.domain.watch.alerts.findings import Finding, Severity
 
 # What a line is that stands for others; its text is how many.
 LEFT_OUT: Final = "left_out"
+# Lines of trouble that comes and goes. Only of these, an alert that stays open has more and more.
+PASSING: Final = ("trouble", "better", "returned", "calm")
 # Characters of what is kept of a trouble that is left out.
 MARK = 8
 
