@@ -79,7 +79,8 @@ ON CONFLICT (alert_id, guild_id) DO UPDATE SET channel_id = EXCLUDED.channel_id,
 
 -- name: thin_alert_entries
 -- Of an alert that is open for long, the first lines stay and the newest; between them, lines of these kinds become one
--- that says how many they were.
+-- that says how many they were. Of two processes that find the same lines, the second one changes nothing: the first of
+-- the lines is no longer what it found.
 WITH edges AS (
     SELECT a.id,
         (SELECT e.id FROM alert_entries e WHERE e.alert_id = a.id ORDER BY e.id OFFSET $1 LIMIT 1) AS since,
@@ -94,12 +95,15 @@ WITH edges AS (
               WHERE alert_id = x.id AND id BETWEEN x.since AND x.until AND what = ANY ($5::text[])
               ORDER BY id LIMIT $4) AS e) AS m
     WHERE m.more >= $3 ORDER BY x.id LIMIT 1
-), gone AS (
-    DELETE FROM alert_entries e USING middle m
-    WHERE e.alert_id = m.alert_id AND e.id > m.first AND e.id <= m.last AND e.what = ANY ($5::text[])
+), found AS (
+    SELECT m.*, e.what, e.said FROM middle m JOIN alert_entries e ON e.id = m.first
 ), noted AS (
-    UPDATE alert_entries e SET what = 'left_out', said = m.lines::text FROM middle m WHERE e.id = m.first
-    RETURNING 1
+    UPDATE alert_entries e SET what = 'left_out', said = f.lines::text
+    FROM found f WHERE e.id = f.first AND e.what = f.what AND e.said = f.said
+    RETURNING f.alert_id, f.first, f.last
+), gone AS (
+    DELETE FROM alert_entries e USING noted n
+    WHERE e.alert_id = n.alert_id AND e.id > n.first AND e.id <= n.last AND e.what = ANY ($5::text[])
 ) SELECT count(*) AS alerts FROM noted
 
 -- name: tidy_alert_entries
