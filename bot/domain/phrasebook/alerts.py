@@ -145,7 +145,7 @@ def card_left_out(most: int, within: str) -> str:
 
 def lines_left_out(number: int) -> str:
     """In a long timeline, where its beginning ends and its newest part begins."""
-    return f"{counted(number, 'line')} left out here."
+    return f"Left out here: {counted(number, 'line')}."
 
 
 def lane_lines_left_out(until: datetime) -> str:

@@ -98,8 +98,8 @@ def test_what_is_left_out_of_a_timeline_is_said_where_it_is_left_out() -> None:
     rows = [row[24:] for row in postmortem(facts(INCIDENT, *lines)).splitlines() if row.startswith("| 2")]
     assert rows == [
         "Alert 7 opened: Many requests fail | Slipway |",
-        "Alert 7: 1200 lines left out here. | Slipway |",
-        "3 lines left out here. | Slipway |",
+        "Alert 7: Left out here: 1200 lines. | Slipway |",
+        "Left out here: 3 lines. | Slipway |",
         "Lines of the lane's audit log are left out here. | Slipway |",
     ]
 

@@ -108,7 +108,7 @@ def test_a_long_timeline_keeps_its_end_and_says_what_is_left_out() -> None:
     assert "line 0" in said[0]
     assert said[1].startswith("-# 10 lines left out")
     assert ("line 11" in said[2], "line 29" in said[-1]) == (True, True)
-    gap = TimelineLine(EPOCH, "alert", LEFT_OUT, "300 lines left out here.", alert_id=7, left_out=300)
+    gap = TimelineLine(EPOCH, "alert", LEFT_OUT, "Left out here: 300 lines.", alert_id=7, left_out=300)
     said = shown(INCIDENT, lines[0], gap, *lines[1:])["What happened"].splitlines()
     assert said[1].startswith("-# 310 lines left out")
     assert not any("here" in line for line in said)
