@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
@@ -14,6 +14,7 @@ from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.watch.default_rules import DATABASE, PROFILES, default_rules
 from bot.domain.watch.rules import (
     News,
+    WatchRule,
     WatchState,
     advance_signals,
     advance_watch,
@@ -29,7 +30,7 @@ POLICY = JudgePolicy(objectives=(Objective("errors", "errors", LIMIT),))
 RULES = default_rules(POLICY)
 SWITCH = PROFILES["blue_green"](POLICY, ())
 SIGNALS = ("gateway", "health")
-SLOW, VERY_SLOW = "latency>0.8s", "latency>5s"
+SLOW, SLOW_AFTER_SWITCH, VERY_SLOW = "latency>0.8s", "latency>2s", "latency>5s"
 
 
 def ticks(
@@ -51,11 +52,11 @@ def ticks(
         yield ServedTick(T0 + since + (number + 1) * tick_s, tick_s, {measure: Counts(total, failed)})
 
 
-def played(*parts: Iterable[ServedTick]) -> tuple[WatchState, list[News]]:
+def played(*parts: Iterable[ServedTick], rules: Sequence[WatchRule] = RULES) -> tuple[WatchState, list[News]]:
     state, news = WatchState(), []
     for part in parts:
         for tick in part:
-            state, said = advance_watch(RULES, state, tick)
+            state, said = advance_watch(rules, state, tick)
             news += said
     return state, news
 
@@ -102,6 +103,13 @@ def test_the_edges_of_burn_rates(rule: str, burn: float, hours: float, fires: bo
     assert (rule in told(news)) == fires
 
 
+@pytest.mark.parametrize(("burn", "fires"), [(0.98, False), (1.04, True)])
+def test_the_edges_of_the_slow_burn(burn: float, fires: bool) -> None:
+    """Three days at about the speed at which the budget lasts exactly as long as it should."""
+    _, news = played(ticks(80 * 3600, burn * LIMIT, tick_s=300.0))
+    assert ("slow burn" in told(news)) == fires
+
+
 def test_a_burn_that_is_over_is_not_told_late() -> None:
     """The short window: twenty minutes of everything failing, an hour ago, are no reason to wake a person."""
     state, _ = played(
@@ -133,6 +141,23 @@ def test_the_edge_of_errors_after_a_deploy(bad: float, fires: bool) -> None:
 def test_the_edges_of_slowness_after_a_deploy(share: float, seconds: float, fires: bool) -> None:
     _, news = played(ticks(seconds, share, measure=VERY_SLOW))
     assert ("slow after a deploy" in told(news)) == fires
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds", "fires"), [(0.10, 600, False), (0.11, 30, False), (0.11, 90, True)]
+)
+def test_the_edges_of_errors_after_a_switch(share: float, seconds: float, fires: bool) -> None:
+    """Above 10% for a minute: before the minute is over, what was well in it counts, too."""
+    _, news = played(ticks(300, 0.0), ticks(seconds, share, since=300), rules=SWITCH)
+    assert ("errors after a switch" in told(news)) == fires
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds", "fires"), [(0.05, 600, False), (0.06, 55, False), (0.06, 120, True)]
+)
+def test_the_edges_of_slowness_after_a_switch(share: float, seconds: float, fires: bool) -> None:
+    _, news = played(ticks(seconds, share, measure=SLOW_AFTER_SWITCH), rules=SWITCH)
+    assert ("slow after a switch" in told(news)) == fires
 
 
 def test_what_is_not_measured_begins_and_ends_nothing() -> None:
