@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.paths import ROOT
 
@@ -34,6 +35,18 @@ def test_prometheus_takes_its_configuration_with_all_rules() -> None:
 @pytest.mark.parametrize("path", sorted((CONFIG / "tests").glob("*.yml")), ids=lambda path: path.stem)
 def test_rules_fire_above_their_edges_and_not_below(path: Path) -> None:
     assert "SUCCESS" in promtool("test", "rules", path)
+
+
+def test_every_alert_is_among_those_tests() -> None:
+    for path in sorted((CONFIG / "rules").glob("*.yml")):
+        rules = [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+        shown = [
+            case
+            for test in yaml.safe_load((CONFIG / "tests" / path.name).read_text())["tests"]
+            for case in test.get("alert_rule_test", ())
+        ]
+        firing = {case["alertname"] for case in shown if case.get("exp_alerts")}
+        assert firing == {rule["alert"] for rule in rules if "alert" in rule}, path.name
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
