@@ -74,3 +74,17 @@ def test_production_has_the_five_triggers_and_both_are_watched_for_half_an_hour(
         (observe,) = (step for step in config.plan.steps if isinstance(step, Observe))
         assert observe.duration_s == 30 * 60
     assert len([step for step in lanes["staging"].plan.steps if isinstance(step, Run)]) == 1 + 5 + 1
+
+
+def test_staging_is_held_to_one_percent_of_errors_two_seconds_and_no_alert(
+    lanes: dict[str, LaneConfig],
+) -> None:
+    """What the limits decide is the judge's: tests/unit/domain/judge has their edges."""
+    policy = lanes["staging"].policy.judge
+    assert [(one.kind, one.limit, one.threshold_s) for one in policy.objectives] == [
+        ("errors", 0.01, None),
+        ("latency", pytest.approx(0.01), 2.0),
+    ]
+    (no_alert,) = policy.rules
+    assert _broken(no_alert, 5, True)
+    assert not _broken(no_alert, 5, False)
