@@ -98,8 +98,12 @@ class Users:
 
 
 async def gone(pid: int) -> bool:
-    """Whether this process has ended; its parent may not know it yet."""
+    """Whether this process has ended; its parent may not know it yet.
+
+    Its first thread may have while others have not, and then its sockets are open.
+    """
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
     except psutil.NoSuchProcess:
         return True
