@@ -11,7 +11,7 @@ from bot.ports.store import CardRef
 
 
 class FakeBooks:
-    """`CardBook` and `Notebook`. While `away`, everything raises `Unreachable`."""
+    """Where cards were posted, and notes. While `away`, everything raises `Unreachable`."""
 
     def __init__(self) -> None:
         self.cards: dict[int, CardRef] = {}
