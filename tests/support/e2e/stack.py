@@ -27,6 +27,7 @@ from demo.containers import Containers
 from demo.lanes import DemoLane
 from demo.launcher import Demo
 from demo.stories.stage import Json, Stage, StoryError, Transcript
+from tests.support.e2e.calls import calls
 from tests.support.paths import TESTS
 
 T = TypeVar("T")
@@ -244,15 +245,7 @@ class Stack:
 
     async def calls(self, since: int = 0) -> list[Json]:
         """The bot's REST calls as the sandbox logged them."""
-        found: list[Json] = []
-        while True:
-            page = (await self.stage.call("GET", "requests", since=since, limit=500, application="slipway"))[
-                "requests"
-            ]
-            found += page
-            if not page:
-                return found
-            since = page[-1]["n"]
+        return await calls(self.stage, since)
 
     # ---- users -------------------------------------------------------------------------------------------
 
