@@ -22,7 +22,7 @@ from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.escalation import AlertPolicy
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.checks import HOUR_S, CheckResult, Hour, Monitor, MonitorState
 from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.lane import LaneWatch

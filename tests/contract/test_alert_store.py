@@ -29,7 +29,7 @@ from bot.domain.watch.alerts.alert import (
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import due_at
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.domain.watch.rules import WatchState, advance_watch

@@ -15,7 +15,7 @@ from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.alerts.alert import Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.engine.stepper import MESSAGE_KINDS
 from bot.ports.store import Store

@@ -21,7 +21,7 @@ from bot.domain.rollout.model import SYSTEM, Actor, Lane, Phase, Release, Rollou
 from bot.domain.watch.alerts.alert import Entry
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.incidents.incident import Incident
 from bot.engine.stepper import MESSAGE_KINDS
 from bot.ports.store import Store

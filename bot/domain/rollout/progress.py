@@ -8,7 +8,6 @@ from bot.domain.judge.judge import Outcome, Verdict
 from bot.domain.rollout import rollback, steps
 from bot.domain.rollout.approvals import cleared
 from bot.domain.rollout.events import Applied, ApplyFailed, ChangesRead, MarkKnownGood, Notify, Reported
-from bot.domain.rollout.holding import hold
 from bot.domain.rollout.model import Phase
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps.kind import DONE, StepFailed, StepResult
@@ -62,7 +61,7 @@ def pass_gate(builder: StepBuilder) -> None:
     verdict = builder.rollout.verdict
     builder.change(approvals=())  # they are in the grant; at a hold, votes are for going on without PASS
     if builder.rollout.pause is None and verdict is not None and troubled(verdict):
-        hold(builder, because(verdict))
+        builder.hold(because(verdict))
     else:
         builder.change(phase=Phase.GATED, hold=None)
         finish(builder)

@@ -16,7 +16,6 @@ from bot.domain.rollout.events import (
     SealBroken,
     TimerDue,
 )
-from bot.domain.rollout.holding import hold
 from bot.domain.rollout.model import Phase, Release
 from bot.domain.rollout.step_builder import StepBuilder
 
@@ -69,7 +68,7 @@ def _leave_to_people(builder: StepBuilder, why: str) -> None:
         return
     sentence = phrasebook.left_to_people(why, rollout.candidate.version, rollout.candidate.irreversible)
     if rollout.phase in (Phase.SOAKING, Phase.OBSERVING, Phase.HELD):
-        hold(builder, sentence, for_people=True)
+        builder.hold(sentence, for_people=True)
     else:
         halt(builder, sentence)
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from bot.domain.rollout.events import DrawCard, Effect, LogLine, SetDesired, Transition
-from bot.domain.rollout.model import Actor, Desired, Phase, Release, Rollout
+from bot.domain.rollout.events import DrawCard, Effect, LogLine, Notify, SetDesired, Transition
+from bot.domain.rollout.model import Actor, Desired, Hold, Phase, Release, Rollout
 from bot.domain.rollout.wording import Wording, wording_for
 
 _PLACES = {each.name: place for place, each in enumerate(fields(Rollout))}
@@ -88,6 +88,21 @@ class StepBuilder:
         self.change(generation=generation, weight=weight)
         desired = Desired(generation, stable, candidate, weight, warm)
         self.order(SetDesired(self.rollout.lane, desired, timeout_s, urgent, delay_s))
+
+    def hold(self, why: str, *, for_people: bool = False) -> None:
+        """Stop at the present step until people decide, with a deadline and what happens then.
+
+        for_people: later verdicts do not end it. An irreversible release is never rolled back at a deadline: people
+        are called again.
+        """
+        policy = self.rollout.policy
+        outcome = "wait" if self.rollout.candidate.irreversible else policy.hold_outcome
+        asked = Hold(why, self.at, self.after(policy.hold_deadline_s), outcome, for_people)
+        self.change(phase=Phase.HELD, hold=asked, step_done=False)
+        self.tell("held", f"On hold: {why}", outcome=outcome)
+        self.order(
+            Notify("irreversible" if for_people else "held", policy.notify_roles, text=self.rollout.outcome)
+        )
 
     def wait_for_outcome(self) -> None:
         """Wait for an effect of the step: in VERIFYING before the candidate has traffic, then in SHIFTING."""

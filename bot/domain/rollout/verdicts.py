@@ -6,7 +6,6 @@ from bot.domain.judge import judge
 from bot.domain.judge.judge import JudgeState, Outcome, Verdict
 from bot.domain.rollout import progress, rollback
 from bot.domain.rollout.events import Measured, TimerDue
-from bot.domain.rollout.holding import hold
 from bot.domain.rollout.model import Phase, Rollout
 from bot.domain.rollout.progress import back_to_soak, because, passed, troubled
 from bot.domain.rollout.step_builder import StepBuilder
@@ -68,7 +67,7 @@ def _in_soak(builder: StepBuilder, verdict: Verdict) -> None:
         # It passed while paused; what counts is the verdict when it resumes.
         builder.change(step_done=False)
     if troubled(verdict) or (complete(builder.rollout) and not unreadable(builder.rollout)):
-        hold(builder, because(verdict))
+        builder.hold(because(verdict))
 
 
 def _in_hold(builder: StepBuilder, verdict: Verdict) -> None:
@@ -94,7 +93,7 @@ def hold_due(builder: StepBuilder, event: TimerDue) -> None:
     if held.outcome == "rollback":
         rollback.automatic(builder, "hold_expired", f"no decision was made in time ({held.why})")
     else:
-        hold(builder, held.why, for_people=held.for_people)
+        builder.hold(held.why, for_people=held.for_people)
 
 
 def required_s(rollout: Rollout) -> float | None:

@@ -12,7 +12,7 @@ from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, observe
 from bot.domain.watch.locations import LocationLook, combined
 from bot.domain.watch.rules import WatchState, advance_watch

@@ -13,7 +13,7 @@ import pytest
 from bot.domain.rollout.model import Phase
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.ports.watch.alerts import AlertChange
 from tests.support.actors import GUEST
 from tests.support.api import Api, serving

@@ -15,7 +15,7 @@ from bot.domain.rollout.model import Lane, Phase, Rollout
 from bot.domain.watch.alerts.alert import AlertState
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.rules import WatchState, advance_watch
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
 from bot.ports.watch.alerts import AlertChange

@@ -13,7 +13,7 @@ from bot.domain.rollout.model import Rollout
 from bot.domain.watch.alerts.alert import AlertState, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.service import Alerts
 from bot.ports.errors import Unreachable

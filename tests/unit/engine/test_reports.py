@@ -18,7 +18,7 @@ from bot.domain.reports.tables import Table
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.oncall.rotation import Rotation
 from bot.engine.reports.service import ReportScope, ReportService
 from bot.engine.reports.weekly import DayCounter, WeeklyReports

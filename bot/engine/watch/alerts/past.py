@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import OWN_SOURCES, Finding
-from bot.domain.watch.alerts.hearing import concerns, knows
+from bot.domain.watch.alerts.lifecycle import concerns, knows
 from bot.ports.watch.alerts import AlertStore
 
 # What fires for longer, or was over for longer, is news.

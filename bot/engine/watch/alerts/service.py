@@ -20,7 +20,7 @@ from bot.domain.watch.alerts.alert import Alert, AlertAction, Change, Entry
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.alerts.follow_up import due_at, pass_time, set_back
-from bot.domain.watch.alerts.hearing import begin, concerns, group_of, hear
+from bot.domain.watch.alerts.lifecycle import begin, concerns, group_of, hear
 from bot.domain.watch.alerts.rollbacks import to_be_tried
 from bot.domain.watch.alerts.silences import Silence, quieted
 from bot.domain.watch.itself.rules import SOURCE as SLIPWAY

@@ -17,7 +17,7 @@ from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Change
 from bot.domain.watch.alerts.escalation import STEPS, AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import due_at, pass_time, settle_s
-from bot.domain.watch.alerts.hearing import MOST_TROUBLES, begin, concerns, group_of, hear
+from bot.domain.watch.alerts.lifecycle import MOST_TROUBLES, begin, concerns, group_of, hear
 
 T0 = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 LANE = Lane("checkout", "production")

@@ -14,7 +14,7 @@ from bot.domain.watch.alerts.actions import AlertActed, act
 from bot.domain.watch.alerts.alert import Alert, AlertAction, Entry, Owner, Suspect
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.incidents.actions import (
     IncidentActed,
     act_on,

@@ -12,7 +12,7 @@ from bot.domain.records import RolloutSummary
 from bot.domain.watch.alerts.alert import Entry, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry, response_times
 from bot.domain.watch.incidents.postmortem import PostmortemFacts, postmortem
 from bot.domain.watch.incidents.targets import IncidentPolicy

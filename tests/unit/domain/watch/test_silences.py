@@ -14,7 +14,7 @@ from bot.domain.watch.alerts.alert import Alert, AlertAction, Change
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import pass_time
-from bot.domain.watch.alerts.hearing import begin, hear
+from bot.domain.watch.alerts.lifecycle import begin, hear
 from bot.domain.watch.alerts.silences import Silence, quieted
 from tests.support.virtual_time import EPOCH
 

@@ -15,7 +15,7 @@ from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.rules import WatchState

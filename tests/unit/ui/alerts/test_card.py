@@ -17,7 +17,7 @@ from bot.domain.watch.alerts.alert import LEFT_OUT, Alert, AlertAction, Change, 
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.alerts.follow_up import due_at, pass_time
-from bot.domain.watch.alerts.hearing import begin, hear
+from bot.domain.watch.alerts.lifecycle import begin, hear
 from bot.engine.watch.alerts.api import AlertView
 from bot.ui.alerts.buttons import AlertPress, controls, question
 from bot.ui.alerts.card import embed, headline

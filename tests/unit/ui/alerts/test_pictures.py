@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.watch.alerts.alert import Alert, AlertState
 from bot.domain.watch.alerts.escalation import AlertPolicy
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.ui.alerts.pictures import EVERY_S, AlertPictures
 from bot.ui.chart.chart import ChartError
 from tests.support.alerts import errors

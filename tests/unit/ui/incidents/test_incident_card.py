@@ -14,7 +14,7 @@ from bot.domain.records import RolloutSummary
 from bot.domain.watch.alerts.alert import LEFT_OUT, Alert, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.incidents.actions import postmortem_due
 from bot.domain.watch.incidents.incident import Incident, IncidentAction, response_times
 from bot.domain.watch.incidents.targets import IncidentPolicy

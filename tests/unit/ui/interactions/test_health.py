@@ -15,7 +15,7 @@ from bot.domain.records import Active, Lock
 from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.alerts.escalation import AlertPolicy
-from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.checks import CheckResult, Seen
 from bot.domain.watch.health import (
     Availability,
