@@ -26,7 +26,7 @@ async def test_the_stories_of_the_demo_go_as_told_one_after_the_other(tmp_path: 
             sent = await calls(stage)
         log = demo.child("bot").log.read_text(encoding="utf-8")
     # Discord ignores what it does not know; the demo's sandbox is strict and refuses it.
-    assert len(sent) > 286
+    assert len(sent) > 100
     assert [one for one in sent if one["status"] in (400, 405) or not one["modelled"] or one["ignored"]] == []
     first, sick, untaken = ("\n".join(told[each]) for each in (STORIES[0], SICK_SERVICE, UNTAKEN_ALERT))
     assert sum("Succeeded" in line for line in told[STORIES[0]]) == 3
