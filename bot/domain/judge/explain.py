@@ -41,11 +41,17 @@ def _standing(state: JudgeState, policy: JudgePolicy, index: int, total: int, ba
     if trial.trouble:
         return f"{said}{_trouble(state, policy, index)}"
     if bad > objective.limit * total:
-        return f"{said}: above it, not yet beyond chance"
+        return f"{said}: above it, not yet beyond chance{_beside(state, index)}"
     if trial.log_m >= log(10):
         return f"{said}; earlier requests put it in doubt"
     missing = total < policy.floor(objective)
     return f"{said}; needs {count(policy.floor(objective))} requests" if missing else said
+
+
+def _beside(state: JudgeState, index: int) -> str:
+    """What stable had meanwhile, where both had traffic; empty where they did not."""
+    pair = state.pairs[index]
+    return f"; stable had {percent(pair.stable_bad / pair.stable_total)}" if pair.stable_total else ""
 
 
 def _trouble(state: JudgeState, policy: JudgePolicy, index: int) -> str:
