@@ -44,7 +44,7 @@ from bot.composition.appcommands import TARGET, AppCommands
 from bot.composition.bindings import Bindings, Routing
 from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
 from bot.composition.health import HealthService, MetricSourceHealth
-from bot.composition.itself import OwnParts, ProcessVitals, StatementCounter
+from bot.composition.self_monitoring import ProcessVitals, SelfMonitoring, StatementCounter
 from bot.composition.speaking import Speaking
 from bot.composition.tracing import stores
 from bot.domain.config import Catalog
@@ -336,7 +336,7 @@ async def _assemble(
     point_at(settings.discord.api_base, settings.discord.gateway_url)
     budget = CountedIdentifyBudget(store.notes, clock, _bot_of(token), settings.data_dir, telemetry=telemetry)
     watch = ClientMetrics(telemetry)
-    own = OwnParts(
+    own = SelfMonitoring(
         settings,
         role,
         ProcessVitals(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bot.domain.watch.itself.vitals import Vitals
+from bot.domain.watch.self_monitoring.vitals import Vitals
 
 
 class VitalsSource(Protocol):

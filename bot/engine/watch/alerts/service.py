@@ -23,7 +23,7 @@ from bot.domain.watch.alerts.follow_up import due_at, pass_time, set_back
 from bot.domain.watch.alerts.lifecycle import begin, concerns, group_of, hear
 from bot.domain.watch.alerts.rollbacks import to_be_tried
 from bot.domain.watch.alerts.silences import Silence, quieted
-from bot.domain.watch.itself.rules import SOURCE as SLIPWAY
+from bot.domain.watch.self_monitoring.rules import SOURCE as SLIPWAY
 from bot.engine.stepper import MESSAGES, Contended
 from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView
 from bot.engine.watch.alerts.calls import AlertCalls, WhoIsOnCall, no_schedule

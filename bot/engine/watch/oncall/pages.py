@@ -11,9 +11,9 @@ import structlog
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout.events import CallPeople
-from bot.domain.watch.itself.rules import GATEWAY_AWAY
 from bot.domain.watch.oncall.pages import Page, due
 from bot.domain.watch.oncall.schedule import OnCallSchedule
+from bot.domain.watch.self_monitoring.rules import GATEWAY_AWAY
 from bot.engine.watch.oncall.rota import ICON, Rota
 from bot.engine.watch.oncall.service import OnCall
 from bot.ports.watch.alerts import AlertStore

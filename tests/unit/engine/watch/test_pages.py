@@ -12,9 +12,9 @@ from bot.adapters.redis.waker import EventWaker
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Actor, Rollout
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.itself.rules import GATEWAY_AWAY
 from bot.domain.watch.oncall.rotation import Rotation
 from bot.domain.watch.oncall.schedule import OnCallSchedule
+from bot.domain.watch.self_monitoring.rules import GATEWAY_AWAY
 from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.oncall.pages import PageLoop, named_by

@@ -10,10 +10,10 @@ import pytest
 from bot.domain.config import SinkConfig
 from bot.domain.watch.alerts.alert import AlertState
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.itself.vitals import Vitals
+from bot.domain.watch.self_monitoring.vitals import Vitals
 from bot.engine.watch.alerts.sinks import Sinks
-from bot.engine.watch.itself.directly import Directly
-from bot.engine.watch.itself.self_watch import SelfWatch
+from bot.engine.watch.self_monitoring.direct_delivery import DirectDelivery
+from bot.engine.watch.self_monitoring.self_watch import SelfWatch
 from bot.ports.errors import Unreachable
 from bot.ports.watch.sinks import AlertSnapshot, Known
 from tests.fakes.findings import FakeFindings
@@ -66,7 +66,7 @@ class Process:
             self,
             findings,  # type: ignore[arg-type]
             name,
-            directly=Directly(Sinks(lambda: configured, made)),
+            directly=DirectDelivery(Sinks(lambda: configured, made)),
             meter=self.counts,
         )
 

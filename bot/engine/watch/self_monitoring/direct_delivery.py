@@ -1,4 +1,4 @@
-"""Tells sinks what cannot be recorded as an alert, because the database is away."""
+"""Direct delivery to sinks of what cannot be recorded as an alert, because the database is away."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Row:
     due_at: float = 0.0
 
 
-class Directly:
+class DirectDelivery:
     """Each sink is told by itself, again until it takes it, and told the end once the finding is recorded or over.
 
     What sinks know is kept in memory: a process that ends leaves their entries open, and the next one goes on with

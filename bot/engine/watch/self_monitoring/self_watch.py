@@ -1,4 +1,4 @@
-"""Watches this process: what is wrong with it becomes an alert, or goes to sinks directly while it cannot."""
+"""Self-watch: what is wrong with this process becomes an alert, or goes to sinks directly while it cannot."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import asyncio
 import structlog
 
 from bot.domain.watch.alerts.findings import Finding
-from bot.domain.watch.itself.rules import begin, look, standing
+from bot.domain.watch.self_monitoring.rules import begin, look, standing
 from bot.engine.stepper import Contended
-from bot.engine.watch.itself.directly import Directly
+from bot.engine.watch.self_monitoring.direct_delivery import DirectDelivery
 from bot.ports.errors import Unreachable
 from bot.ports.watch.findings import Findings
 from bot.ports.watch.meter import NoWatchMeter, WatchMeter
@@ -33,7 +33,7 @@ class SelfWatch:
         findings: Findings,
         process: str,
         *,
-        directly: Directly | None = None,
+        directly: DirectDelivery | None = None,
         meter: WatchMeter | None = None,
         retell_s: float = 30.0,
     ) -> None:

@@ -1,4 +1,4 @@
-"""Watching this process: its vitals from the parts that it is made of, alerts about it, and its heartbeat."""
+"""Self-monitoring: vitals of this process from the parts that it is made of, alerts about it, and its heartbeat."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import aiohttp
 from bot.adapters.heartbeat import Heartbeat
 from bot.adapters.process_usage import ProcessUsage
 from bot.adapters.telemetry import Telemetry
-from bot.domain.watch.itself.vitals import Vitals
+from bot.domain.watch.self_monitoring.vitals import Vitals
 from bot.engine.loops.loops import Loop, Rounds
 from bot.engine.loops.worker import Role
 from bot.engine.watch.alerts.sinks import Sinks
-from bot.engine.watch.itself.directly import Directly
-from bot.engine.watch.itself.self_watch import SelfWatch
+from bot.engine.watch.self_monitoring.direct_delivery import DirectDelivery
+from bot.engine.watch.self_monitoring.self_watch import SelfWatch
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
 from bot.ports.watch.findings import Findings
@@ -101,7 +101,7 @@ class ProcessVitals:
         return None if word == "memory" else word == "ok"
 
 
-class OwnParts:
+class SelfMonitoring:
     """What runs beside the worker in every process. `parts` run until cancelled; `ready` has the schema."""
 
     def __init__(
@@ -122,7 +122,7 @@ class OwnParts:
             vitals,
             alerts,
             _name(settings, role),
-            directly=Directly(sinks) if sinks else None,
+            directly=DirectDelivery(sinks) if sinks else None,
             meter=telemetry,
         )
         self._waker, self._rounds, self._ready = waker, rounds, ready

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.process_usage import ProcessUsage
-from bot.composition.itself import ProcessVitals, StatementCounter
+from bot.composition.self_monitoring import ProcessVitals, StatementCounter
 from bot.ports.errors import Unreachable
 from tests.support.clocks import FrozenClock
 from tests.support.virtual_time import EPOCH

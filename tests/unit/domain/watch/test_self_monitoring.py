@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.itself.rules import RULES, SelfState, begin, look, standing
-from bot.domain.watch.itself.vitals import Vitals
+from bot.domain.watch.self_monitoring.rules import RULES, SelfState, begin, look, standing
+from bot.domain.watch.self_monitoring.vitals import Vitals
 
 EVERY_S = 5.0
 WELL = Vitals(at=0.0, gateway=True, redis=True, memory=0.5)

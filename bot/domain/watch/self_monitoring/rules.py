@@ -1,4 +1,4 @@
-"""Rules about Slipway itself: what is broken, for how long it has to be, and what is said of it."""
+"""Rules of self-monitoring: what is broken, for how long it has to be, and what is said of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bot.domain.formatting import duration, percent
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.itself.vitals import Vitals
+from bot.domain.watch.self_monitoring.vitals import Vitals
 
 SOURCE = "slipway"
 _NOT_CONNECTED = "Slipway is not connected to Discord"

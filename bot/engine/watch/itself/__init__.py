@@ -1,1 +1,0 @@
-"""Watching Slipway itself."""

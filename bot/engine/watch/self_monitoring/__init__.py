@@ -1,0 +1,1 @@
+"""Self-monitoring: findings about this process, as alerts or directly to sinks."""
