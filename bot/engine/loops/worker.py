@@ -25,13 +25,13 @@ from bot.engine.reports.service import ReportService
 from bot.engine.reports.weekly import DayCounter, WeeklyReports
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
 from bot.engine.watch.alerts.service import ALERTS, INCIDENTS, Alerts
+from bot.engine.watch.alerts.sink_dispatcher import SinkDispatcher
 from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.alerts.suspects import Suspects
-from bot.engine.watch.alerts.telling import SinkTeller
 from bot.engine.watch.incidents.regressions import Regressions
 from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.lane_watcher import LaneWatcher
-from bot.engine.watch.locations.looking import LocationChecks
+from bot.engine.watch.locations.prober import LocationProber
 from bot.engine.watch.monitors import Monitors, unsaid
 from bot.engine.watch.oncall.calendars import CalendarLoop
 from bot.engine.watch.oncall.handover import HandOvers
@@ -213,12 +213,12 @@ class Worker:
         )
         self._here = Lease(store.housekeeping, f"location:{location}", process_name(), self._intervals.lead_s)
         self._looking = (
-            LocationChecks(store.monitors, catalog, checks, clock, location, meter=self._meter)
+            LocationProber(store.monitors, catalog, checks, clock, location, meter=self._meter)
             if checks and location
             else None
         )
         self._telling = (
-            SinkTeller(
+            SinkDispatcher(
                 sinks,
                 store.alerts,
                 store.notes,

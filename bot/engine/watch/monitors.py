@@ -14,8 +14,8 @@ from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.checks import Monitor, MonitorState, given_up, observe, signals, standing
 from bot.engine.tasks import Tasks
-from bot.engine.watch.asking import Asked, ask, next_at
-from bot.engine.watch.locations.gathering import Located, LocationAnswers
+from bot.engine.watch.check_schedule import Asked, ask, next_at
+from bot.engine.watch.locations.aggregator import Located, LocationAggregator
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.watch.checks import Checks
@@ -95,7 +95,7 @@ class Monitors:
         self._gone: set[MonitorKey] = set()
         self._untold: dict[str, Finding] = {}
         self._busy = Tasks[MonitorKey, Asked]()
-        self._locations = LocationAnswers(store)
+        self._locations = LocationAggregator(store)
         self._save_at = self._tidy_at = self._retell_at = 0.0
 
     async def once(self) -> bool:

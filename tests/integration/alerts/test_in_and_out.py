@@ -19,9 +19,9 @@ from bot.domain.config import Catalog
 from bot.domain.rollout.model import Rollout
 from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.service import Alerts
+from bot.engine.watch.alerts.sink_dispatcher import SinkDispatcher
 from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.alerts.suspects import Suspects
-from bot.engine.watch.alerts.telling import SinkTeller
 from tests.fakes.sinks import ROUTING_KEY, PagerDuty, serving
 from tests.support.alert_sources import ENVIRON, SOURCES, alertmanager_alert, alertmanager_body, bearer
 from tests.support.catalog_files import SOUND, check, write
@@ -57,10 +57,10 @@ async def test_what_an_alertmanager_says_becomes_one_incident_with_an_end(dsn: s
         sources = make_alert_sources(lambda: catalog)
         receiver = Receiver(sources, alerts, now=lambda: clock.now().timestamp())
 
-        def new_teller() -> SinkTeller:
+        def new_teller() -> SinkDispatcher:
             sinks = Sinks(lambda: catalog.sinks, make_sinks(lambda: catalog, session))
             last_deploy = Suspects(store, lambda: catalog).last_deploy
-            return SinkTeller(sinks, store.alerts, store.notes, last_deploy, clock)
+            return SinkDispatcher(sinks, store.alerts, store.notes, last_deploy, clock)
 
         async def hear(**over: Any) -> None:
             body = json.dumps(alertmanager_body(alertmanager_alert(**over))).encode()

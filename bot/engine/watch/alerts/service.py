@@ -27,7 +27,7 @@ from bot.domain.watch.self_monitoring.rules import SOURCE as SLIPWAY
 from bot.engine.stepper import MESSAGES, Contended
 from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView
 from bot.engine.watch.alerts.calls import AlertCalls, WhoIsOnCall, no_schedule
-from bot.engine.watch.alerts.past import PastAlerts
+from bot.engine.watch.alerts.past_alerts import PastAlerts
 from bot.engine.watch.alerts.rollbacks import AlertRollbacks, RollsBack
 from bot.engine.watch.alerts.silencing import carried_out
 from bot.engine.watch.alerts.suspects import Suspects

@@ -1,1 +1,1 @@
-"""Checks that are asked from several locations: asking in each of them, and gathering what they saw."""
+"""Checks that are asked from several locations: a prober in each of them, and the aggregator of what they saw."""

@@ -16,7 +16,7 @@ from bot.domain.config import Catalog, CheckConfig
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.checks import CheckResult, Monitor
-from bot.engine.watch.locations.looking import LocationChecks
+from bot.engine.watch.locations.prober import LocationProber
 from bot.engine.watch.monitors import Monitors
 from bot.ports.errors import Unreachable
 from bot.ports.watch.monitors import MonitorKey, MonitorStore
@@ -129,10 +129,10 @@ class World:
             save_s=5.0,
         )
 
-    def looks(self, name: str, ahead_s: float = 0.0) -> LocationChecks:
+    def looks(self, name: str, ahead_s: float = 0.0) -> LocationProber:
         clock = SkewedClock()
         clock.ahead_s = ahead_s
-        return LocationChecks(self.store, lambda: self.catalog, self.networks[name], clock, name)
+        return LocationProber(self.store, lambda: self.catalog, self.networks[name], clock, name)
 
     async def run(self, seconds: float) -> None:
         loops = [self._looping("controller", seconds)]

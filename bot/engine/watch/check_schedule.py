@@ -1,4 +1,4 @@
-"""When a monitored check is asked, and asking it: the same in every process."""
+"""Schedule of a monitored check, the same in every process, and asking it once."""
 
 from __future__ import annotations
 

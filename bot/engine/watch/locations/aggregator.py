@@ -1,4 +1,4 @@
-"""Gathers what locations saw: one answer for each round of a check, and which locations are silent."""
+"""Aggregator of what locations saw: one answer for each round of a check, and which locations are silent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.checks import Monitor
 from bot.domain.watch.locations import LocationLook, combined, silence, silent_after_s
-from bot.engine.watch.asking import Asked, round_at
+from bot.engine.watch.check_schedule import Asked, round_at
 from bot.ports.watch.monitors import MonitorKey, MonitorStore, SavedLook
 
 # How long after its time limit a look may come in, and how much earlier than planned another clock may ask.
@@ -52,7 +52,7 @@ class _Heard:
     silent: bool | None = None
 
 
-class LocationAnswers:
+class LocationAggregator:
     """What the controller knows of locations.
 
     A round is judged when all of its locations answered, or five seconds after the check's time limit, at the latest

@@ -12,9 +12,9 @@ import pytest
 from bot.domain.config import SinkConfig
 from bot.domain.watch.alerts.alert import AlertAction, AlertState
 from bot.domain.watch.alerts.findings import Severity
+from bot.engine.watch.alerts.sink_dispatcher import SinkDispatcher
 from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.alerts.suspects import Suspects
-from bot.engine.watch.alerts.telling import SinkTeller
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
 from bot.ports.watch.alerts import AlertCard
 from bot.ports.watch.sinks import AlertSnapshot, Known
@@ -70,14 +70,14 @@ class Told(AlertWorld):
         }
         self.teller = self.new_teller()
 
-    def new_teller(self) -> SinkTeller:
+    def new_teller(self) -> SinkDispatcher:
         """Of a process that was started again."""
         return self.teller_of(meter=self.counts)
 
-    def teller_of(self, **more: Any) -> SinkTeller:
+    def teller_of(self, **more: Any) -> SinkDispatcher:
         sinks = Sinks(lambda: self.configured, self.made)
         last_deploy = Suspects(self.store, lambda: self.catalog).last_deploy
-        return SinkTeller(sinks, self.store.alerts, self.store.notes, last_deploy, self.clock, **more)
+        return SinkDispatcher(sinks, self.store.alerts, self.store.notes, last_deploy, self.clock, **more)
 
     async def begin(self, **more: object) -> int:
         await self.alerts.hear([errors(at=self.clock.now(), **more)])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Asks checks in one location, and saves what it sees for the controller."""
+"""Prober of one location: asks its checks, and saves what it sees for the controller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.domain.config import Catalog, CheckConfig
 from bot.domain.watch.checks import Monitor
 from bot.domain.watch.locations import LocationLook
 from bot.engine.tasks import Tasks
-from bot.engine.watch.asking import Asked, ask, next_at
+from bot.engine.watch.check_schedule import Asked, ask, next_at
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.watch.checks import Checks
@@ -33,7 +33,7 @@ class _Planned:
     next_at: float
 
 
-class LocationChecks:
+class LocationProber:
     """Asks every monitored check that names `location`, at the moments of its period that all locations share.
 
     One process of a location does this (`Lease`). Looks are saved together every `save_s` seconds; while the database

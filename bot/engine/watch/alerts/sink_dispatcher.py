@@ -1,4 +1,4 @@
-"""Telling sinks what alerts become: each by itself, again until it is told, and after a restart where it stopped."""
+"""Dispatcher of alerts to sinks: each is told what is news for it, again until it takes it, also after a restart."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class _Told(NamedTuple):
     came: Delivery | Unreachable
 
 
-class SinkTeller:
+class SinkDispatcher:
     """Tells each sink of the catalog what is news for it. One process does this for all (`Controller`).
 
     What sinks know is kept as a note for each. What was told and not noted before a crash is told once more. `term`
