@@ -20,7 +20,7 @@ import psutil
 
 from benchmarks.discord.bare_bot import PREFIX
 from benchmarks.engine.catalog import catalog
-from bot.adapters.embedded import EmbeddedPostgres
+from bot.adapters.embedded_postgres import EmbeddedPostgres
 from demo.launcher import Demo
 from demo.stories.stage import Stage, Transcript
 

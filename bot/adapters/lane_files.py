@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bot.adapters.reserve import with_reserve
+from bot.adapters.disk_reserve import with_reserve
 from bot.domain.rollout.model import Lane, Release
 
 Json = dict[str, Any]

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import asyncpg
 import click
 
-from bot.adapters.embedded import database
+from bot.adapters.embedded_postgres import database
 from bot.adapters.postgres.connection.queries import SQL
 from bot.cli.exits import settings, tell
 from bot.domain import phrasebook

@@ -14,7 +14,7 @@ from typing import LiteralString
 import asyncpg
 import click
 
-from bot.adapters.embedded import database
+from bot.adapters.embedded_postgres import database
 from bot.cli.exits import settings, tell
 from bot.domain import phrasebook
 from bot.redaction import Redactor

@@ -107,7 +107,7 @@ async def _owned(given: Settings) -> Collection[Lane]:
     """The lanes that a bot has looked at before. Raises `Unreachable` if the configured database is away."""
     import asyncpg
 
-    from bot.adapters.embedded import database
+    from bot.adapters.embedded_postgres import database
 
     if given.database.dsn is None and not (given.data_dir / "postgres").exists():
         return ()  # no bot has run here

@@ -113,7 +113,7 @@ async def local_store() -> AsyncIterator[Store]:
 async def timed_store() -> AsyncIterator[tuple[Store, Clock]]:
     """The same with its server's clock. From here on, only errors are logged: the rest would be among the output."""
     from bot import logs
-    from bot.adapters.embedded import database
+    from bot.adapters.embedded_postgres import database
     from bot.adapters.postgres.connection.clock import DatabaseClock
     from bot.adapters.postgres.connection.database import Database
     from bot.adapters.postgres.connection.schema import is_newest

@@ -86,7 +86,7 @@ def migrate() -> None:
 
 
 async def _migrate(given: Settings) -> None:
-    from bot.adapters.embedded import database
+    from bot.adapters.embedded_postgres import database
     from bot.adapters.postgres.connection.migrate import revisions, upgrade
 
     async with database(given.database.dsn, given.data_dir) as dsn:

@@ -162,7 +162,7 @@ def _guild(catalog: Catalog, server: str | None) -> GuildConfig:
 
 @asynccontextmanager
 async def _tokens() -> AsyncIterator[PostgresTokens]:
-    from bot.adapters.embedded import database
+    from bot.adapters.embedded_postgres import database
     from bot.adapters.postgres.connection.database import Database
     from bot.adapters.postgres.connection.schema import is_newest
     from bot.adapters.postgres.tokens import PostgresTokens

@@ -16,14 +16,14 @@ from typing import Any, Generic, TypeVar
 import aiohttp
 
 from bot import references
-from bot.adapters.alerts.sinks.posting import SinkContext
+from bot.adapters.alerts.sinks.http_client import SinkContext
 from bot.adapters.alerts.sources.delivery import AlertSource
 from bot.adapters.alerts.sources.findings import AlertContext
-from bot.adapters.checks.asking import AskedChecks
 from bot.adapters.checks.kind import CheckContext, CheckKind, unseen
+from bot.adapters.checks.runner import CheckRunner
 from bot.adapters.checks.session import SystemResolver, check_session
 from bot.adapters.metrics.context import MetricContext
-from bot.adapters.metrics.shared import SharedAnswers
+from bot.adapters.metrics.shared_answers import SharedAnswers
 from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
 from bot.adapters.sources.releases import CatalogReleases
 from bot.adapters.targets.context import TargetContext
@@ -230,7 +230,7 @@ async def open_checks(
     current: Current,
     targets: Mapping[str, CatalogTarget],
     presence: Callable[[int], Awaitable[str | None]] = unseen,
-) -> AsyncIterator[AskedChecks]:
+) -> AsyncIterator[CheckRunner]:
     """What asks the checks of the present catalog. presence: as of `CheckContext`."""
     resolver, known, lanes = SystemResolver(), SharedAnswers(), TargetOfLane(current, targets)
     async with check_session(resolver) as session:
@@ -248,7 +248,7 @@ async def open_checks(
             return Redactor(secret.reveal() for secret in current().secrets)(text)
 
         try:
-            yield AskedChecks(make, answers_at, redact)
+            yield CheckRunner(make, answers_at, redact)
         finally:
             await resolver.close()
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bot import references
 from bot.adapters.metrics.context import MetricContext
-from bot.adapters.metrics.shared import SharedAnswers
+from bot.adapters.metrics.shared_answers import SharedAnswers
 from bot.adapters.targets.context import TargetContext
 from bot.adapters.typed_json import typed
 from bot.composition import registry

@@ -17,11 +17,11 @@ import aiohttp
 import structlog
 from aiohttp.web import Application
 
-from bot.adapters.alerts.sources.receiving import Receiver
+from bot.adapters.alerts.sources.receiver import Receiver
 from bot.adapters.calendars.reader import IcsCalendars
 from bot.adapters.commands.runner import CommandRunner
 from bot.adapters.discord_members import DiscordMembers
-from bot.adapters.embedded import EmbeddedPostgres
+from bot.adapters.embedded_postgres import EmbeddedPostgres
 from bot.adapters.moved_clock import MovedClock
 from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.adapters.postgres.connection.database import Database

@@ -15,7 +15,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from bot import __version__, catalog
-from bot.adapters.embedded import database
+from bot.adapters.embedded_postgres import database
 from bot.adapters.postgres.connection.migrate import revisions
 from bot.adapters.redis.waker import ping
 from bot.composition import registry

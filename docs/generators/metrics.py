@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from bot.adapters.targets.hosted.host.prometheus import RELEASE_METRICS
 from bot.adapters.telemetry import Telemetry
 from bot.adapters.telemetry.metrics import MOST_VALUES, MetricDescription
-from bot.adapters.telemetry.watching import MOST_LANES
+from bot.adapters.telemetry.watch_metrics import MOST_LANES
 from docs.generators.markdown import code, table
 
 HEAD = ("metric", "kind", "labels", "meaning")

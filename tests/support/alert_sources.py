@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.alerts.sources.delivery import AlertSource, InboundDelivery
-from bot.adapters.alerts.sources.receiving import Receiver
+from bot.adapters.alerts.sources.receiver import Receiver
 from bot.adapters.signing import SIGNATURE, TIMESTAMP, of_body, signature
 from bot.composition.adapters import make_alert_sources
 from bot.ports.watch.findings import Findings

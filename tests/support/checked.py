@@ -16,8 +16,8 @@ import trustme
 from aiohttp import web
 from pydantic import TypeAdapter
 
-from bot.adapters.checks.asking import AskedChecks
 from bot.adapters.checks.kind import CheckContext, CheckKind
+from bot.adapters.checks.runner import CheckRunner
 from bot.adapters.checks.session import SystemResolver, check_session
 from bot.composition.registry import KINDS
 from bot.domain.config import CheckConfig
@@ -43,7 +43,7 @@ def check(**written: Any) -> CheckConfig:
 class Asking:
     """Asks checks. where: lanes answer. online: how Discord shows users; others are not known."""
 
-    asked: AskedChecks
+    asked: CheckRunner
     where: dict[Lane, str | None] = field(default_factory=dict)
     online: dict[int, str | None] = field(default_factory=dict)
 
@@ -79,7 +79,7 @@ async def asking() -> AsyncIterator[Asking]:
         async def answers_at(lane: Lane) -> str | None:
             return where.get(lane)
 
-        yield Asking(AskedChecks(make, answers_at), where, online)
+        yield Asking(CheckRunner(make, answers_at), where, online)
     await resolver.close()
 
 

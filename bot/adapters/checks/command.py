@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject, check_kind
-from bot.adapters.commands.told import filled
+from bot.adapters.commands.parameters import filled
 from bot.adapters.sources.programs import ProgramError, ProgramSettings, output_of
 from bot.domain.formatting import one_line
 from bot.kinds import CheckSettings

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
 
+from bot.adapters.base_environment import base_environment
 from bot.adapters.commands.jobs import Command, Job, JobState, tidy
 from bot.adapters.commands.output import Output, framed
+from bot.adapters.commands.parameters import filled, variables
 from bot.adapters.commands.ssh import over_ssh
-from bot.adapters.commands.told import filled, variables
-from bot.adapters.inherited import base_environment
 from bot.domain.rollout.steps import RunCommand
 from bot.kinds import SshSettings
 from bot.ports.data_plane.runs import RunFacts, RunKey

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import aiohttp
 
-from bot.adapters.metrics.shared import SharedAnswers
+from bot.adapters.metrics.shared_answers import SharedAnswers
 from bot.domain.rollout.model import Lane, Observed
 from bot.kinds import Kind, MetricSettings
 from bot.ports.data_plane.metrics import MetricSource

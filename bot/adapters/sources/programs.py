@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bot.adapters.inherited import base_environment
+from bot.adapters.base_environment import base_environment
 from bot.redaction import Redactor
 from bot.values import Duration, Part, RelativePath, SecretText, Text
 

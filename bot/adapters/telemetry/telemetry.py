@@ -22,7 +22,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from bot import __version__
 from bot.adapters.telemetry.metrics import SLOW
-from bot.adapters.telemetry.watching import WatchMetrics
+from bot.adapters.telemetry.watch_metrics import WatchMetrics
 
 PRESS = "press:"
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from bot.adapters.embedded import database
+from bot.adapters.embedded_postgres import database
 from bot.catalog import load
 from bot.cli.exits import settings
 from bot.domain import phrasebook

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import yaml
 
-from bot.adapters.alerts.sources.receiving import Receiver
+from bot.adapters.alerts.sources.receiver import Receiver
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis.waker import EventWaker

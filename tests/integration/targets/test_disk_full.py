@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.adapters import reserve
+from bot.adapters import disk_reserve
 from bot.adapters.lane_files import write_atomically
 from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.domain.rollout.model import Desired
@@ -87,30 +87,30 @@ async def test_full_disk_stops_neither_serving_nor_orders_nor_counts(small_disk:
 def test_reserve_is_given_up_for_what_matters_and_made_again(small_disk: Path) -> None:
     folder = small_disk / "host" / "lanes"
     folder.mkdir(parents=True)
-    reserve.keep(small_disk / "host")
-    assert (small_disk / "host" / "reserve").stat().st_size == reserve.SIZE
+    disk_reserve.keep(small_disk / "host")
+    assert (small_disk / "host" / "reserve").stat().st_size == disk_reserve.SIZE
     fill(small_disk)
     write_atomically(folder / "state.json", b"x" * 5000)
     assert (folder / "state.json").stat().st_size == 5000
-    reserve.keep(small_disk / "host")  # not from the space that was just given up
+    disk_reserve.keep(small_disk / "host")  # not from the space that was just given up
     assert not (small_disk / "host" / "reserve").exists()
     fill(small_disk)
     with pytest.raises(OSError, match="No space"):
         write_atomically(folder / "state.json", b"y" * 50_000)
     assert (folder / "state.json").read_bytes() == b"x" * 5000
     (small_disk / "other people's files").unlink()
-    reserve.keep(small_disk / "host")
+    disk_reserve.keep(small_disk / "host")
     assert (small_disk / "host" / "reserve").exists()
 
 
 def test_other_trouble_costs_no_reserve(tmp_path: Path) -> None:
-    reserve.keep(tmp_path)
+    disk_reserve.keep(tmp_path)
 
     def fails() -> None:
         raise OSError(errno.EIO, "broken")
 
     with pytest.raises(OSError, match="broken"):
-        reserve.with_reserve(tmp_path / "lanes" / "file", fails)
+        disk_reserve.with_reserve(tmp_path / "lanes" / "file", fails)
     assert (tmp_path / "reserve").exists()
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bot.adapters.base_environment import base_environment
 from bot.adapters.free_ports import free_port
-from bot.adapters.inherited import base_environment
 from bot.adapters.lane_files import LaneFiles, release_to_json
 from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.process import processes

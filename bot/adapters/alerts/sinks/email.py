@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
-from bot.adapters.alerts.sinks.posting import SinkContext, sink_kind
+from bot.adapters.alerts.sinks.http_client import SinkContext, sink_kind
 from bot.domain.formatting import one_line
 from bot.domain.watch.alerts.alert import AlertState
 from bot.kinds import SettingsProblem, SinkSettings

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.github_issues import IssueClient, as_code, marker_of
-from bot.adapters.alerts.sinks.posting import SinkContext, insecure, sink_kind
+from bot.adapters.alerts.sinks.http_client import SinkContext, insecure, sink_kind
 from bot.domain.config import Repository
 from bot.domain.formatting import one_line
 from bot.domain.watch.alerts.alert import AlertState

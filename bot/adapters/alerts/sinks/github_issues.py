@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bot.adapters.alerts.sinks.posting import SinkReply, send
+from bot.adapters.alerts.sinks.http_client import SinkReply, send
 from bot.adapters.sources.github import limited_until
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
-from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send, sink_kind
+from bot.adapters.alerts.sinks.http_client import SinkContext, insecure, send, sink_kind
 from bot.domain.watch.alerts.alert import AlertState
 from bot.domain.watch.alerts.findings import Severity
 from bot.kinds import SettingsProblem, SinkSettings

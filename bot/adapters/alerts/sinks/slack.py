@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
-from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send, sink_kind
+from bot.adapters.alerts.sinks.http_client import SinkContext, insecure, send, sink_kind
 from bot.kinds import SettingsProblem, SinkSettings
 from bot.ports.watch.sinks import AlertSnapshot, Known
 from bot.values import SecretText

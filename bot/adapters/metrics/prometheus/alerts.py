@@ -16,7 +16,7 @@ from bot.adapters.metrics.prometheus.api import (
 )
 from bot.adapters.metrics.prometheus.settings import AlertsSettings
 from bot.adapters.metrics.rules import RuleSubject
-from bot.adapters.metrics.shared import SharedAnswers
+from bot.adapters.metrics.shared_answers import SharedAnswers
 from bot.domain.judge.evidence.ticks import Sample, Signal
 from bot.domain.rollout.model import Lane
 

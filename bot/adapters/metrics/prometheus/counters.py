@@ -12,7 +12,7 @@ from bot.adapters.metrics.context import ASK_S, LaneTargets, MetricContext, metr
 from bot.adapters.metrics.prometheus.api import PrometheusSeries, QueryError, UnreadableError, query
 from bot.adapters.metrics.prometheus.settings import PrometheusSettings
 from bot.adapters.metrics.rules import RuleSubject
-from bot.adapters.metrics.shared import SharedAnswers
+from bot.adapters.metrics.shared_answers import SharedAnswers
 from bot.domain.judge.evidence.ticks import Sample
 from bot.domain.rollout.model import Lane, Observed
 from bot.ports.errors import TargetRefused, Unreachable

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.reserve import with_reserve
+from bot.adapters.disk_reserve import with_reserve
 
 Json = dict[str, Any]
 

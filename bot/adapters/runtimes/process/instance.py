@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from bot.adapters.base_environment import base_environment
 from bot.adapters.free_ports import free_port
-from bot.adapters.inherited import base_environment
 from bot.adapters.runtimes.instances import READY_POLL_S, KnownSecrets, Pauses, answers, not_started
 from bot.adapters.runtimes.process import logs, processes
 from bot.adapters.runtimes.process.confinement import confined, listens_as

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bot
-from bot.adapters.inherited import base_environment
-from bot.adapters.reserve import is_scarce
+from bot.adapters.base_environment import base_environment
+from bot.adapters.disk_reserve import is_scarce
 from bot.protection import close_process
 
 LARGEST = 5 * 1024 * 1024  # bytes of a log, and as many of the one before it

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.adapters.base_environment import base_environment
 from bot.adapters.commands.jobs import Command, Job
+from bot.adapters.commands.parameters import filled, variables
 from bot.adapters.commands.ssh import over_ssh
-from bot.adapters.commands.told import filled, variables
-from bot.adapters.inherited import base_environment
 from bot.adapters.targets.command.settings import (
     CommandSpec,
     CommandSpecSettings,

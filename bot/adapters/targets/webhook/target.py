@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from bot.adapters.base_environment import base_environment
 from bot.adapters.commands.jobs import Command, Job
-from bot.adapters.inherited import base_environment
 from bot.adapters.targets.context import TargetContext, target_kind
 from bot.adapters.targets.jobs.lane import JobOrder, LaneState, Named
 from bot.adapters.targets.jobs.settings import LaneAddressPart

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.alerts.sources.receiving import Receiver
+from bot.adapters.alerts.sources.receiver import Receiver
 from bot.domain.watch.alerts.findings import Finding
 from bot.engine.stepper import Contended
 from bot.ports.errors import Unreachable

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bot
-from bot.adapters.inherited import base_environment
+from bot.adapters.base_environment import base_environment
 from bot.adapters.targets.hosted.host.sockets import short_path
 from bot.adapters.targets.hosted.host.watchdog import PROGRAM, is_locked
 from bot.adapters.targets.hosted.wire import MAX_LINE

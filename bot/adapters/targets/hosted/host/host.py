@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from bot import __version__
-from bot.adapters import reserve
+from bot.adapters import disk_reserve
 from bot.adapters.lane_files import lane_from_json, lane_to_json
 from bot.adapters.targets.hosted import wire
 from bot.adapters.targets.hosted.host.lane import HostedLane
@@ -193,7 +193,7 @@ class Host:
 
     async def _keep_reserve(self) -> None:
         while True:
-            await asyncio.to_thread(reserve.keep, self.data_dir)
+            await asyncio.to_thread(disk_reserve.keep, self.data_dir)
             await asyncio.sleep(_RESERVE_S)
 
     async def _add(self, settings: PlatformSettings) -> None:

@@ -1,4 +1,4 @@
-"""HTTP requests of sinks: bounded in time and size, without redirects, and without addresses in errors."""
+"""HTTP client of sinks: bounded in time and size, without redirects, and without addresses in errors."""
 
 from __future__ import annotations
 

@@ -14,14 +14,14 @@ import asyncpg
 import psutil
 import pytest
 
-from bot.adapters.embedded import EmbeddedError, EmbeddedPostgres
+from bot.adapters.embedded_postgres import EmbeddedError, EmbeddedPostgres
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S
 
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from bot.adapters.embedded import EmbeddedPostgres
+from bot.adapters.embedded_postgres import EmbeddedPostgres
 
 async def main():
     async with EmbeddedPostgres(Path(sys.argv[1])) as server:

@@ -1,4 +1,4 @@
-"""Asks checks of any kind, each within its time limit."""
+"""Runner of checks of any kind, each within its time limit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST = 300
 _TARGET_S = 3.0
 
 
-class AskedChecks:
+class CheckRunner:
     """Implements `bot.ports.watch.checks.Checks`.
 
     make: a check of its settings. answers_at: where a lane is asked, None where it has no address; raises `Unreachable`

@@ -27,7 +27,7 @@ from urllib.parse import quote
 import asyncpg
 import structlog
 
-from bot.adapters.inherited import base_environment
+from bot.adapters.base_environment import base_environment
 from bot.domain.errors import UserError
 
 _log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""Environment variables that programs started by Slipway inherit: none that can have a secret."""
+"""Base environment: the variables that programs started by Slipway inherit, none that can have a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands are told: facts, as variables and in place of braces."""
+"""Parameters of commands: facts as environment variables, and in place of `{placeholders}`."""
 
 from __future__ import annotations
 
