@@ -98,7 +98,7 @@ KINDS = Kinds(
             "listed": "bot.adapters.sources.listed",
             "directory": "bot.adapters.sources.directory",
             "registry": "bot.adapters.sources.registry.source",
-            "command": "bot.adapters.sources.printed",
+            "command": "bot.adapters.sources.command",
             "github": "bot.adapters.sources.github",
         }
     ),

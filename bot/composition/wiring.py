@@ -31,7 +31,7 @@ from bot.adapters.process_usage import ProcessUsage
 from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
-from bot.adapters.sources.comparing import GithubComparison
+from bot.adapters.sources.github_commits import GithubComparison
 from bot.adapters.sources.preconditions import GithubPreconditions
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.context import TargetContext

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import Field
 
+from bot.adapters.sources.cached import CachedReleases
 from bot.adapters.sources.fetching import FetchedAnswer, Fetcher
-from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.releases import FoundRelease, irreversible, release_kind
 from bot.domain.config import Repository
 from bot.kinds import ReleaseSettings, S, SettingsProblem
@@ -215,8 +215,8 @@ def limited_until(status: int, headers: Mapping[str, str], now: float) -> float 
     return min(max(until, now), now + _LONGEST_PAUSE_S)
 
 
-def make_github(service: str, settings: GithubReleasesSettings[Any]) -> KeptReleases:
-    return KeptReleases(service, GithubReleases(service, settings).look)
+def make_github(service: str, settings: GithubReleasesSettings[Any]) -> CachedReleases:
+    return CachedReleases(service, GithubReleases(service, settings).look)
 
 
 def _mark(notes: str) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.adapters.sources.comparing import GithubComparison
+from bot.adapters.sources.github_commits import GithubComparison
 from bot.domain.config import Repository
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.model import Action, Phase, Rollout

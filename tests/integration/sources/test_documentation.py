@@ -7,7 +7,7 @@ from textwrap import indent
 
 import pytest
 
-from bot.adapters.sources.printed import PrintedRelease
+from bot.adapters.sources.command import PrintedRelease
 from tests.support.catalog_files import LISTED, ON_DOCKER, changed, load, write
 from tests.support.paths import ROOT
 from tests.support.repository import Block, blocks

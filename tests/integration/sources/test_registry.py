@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.runtimes.docker.spec import DockerSpecSettings
-from bot.adapters.sources.kept import KeptReleases
+from bot.adapters.sources.cached import CachedReleases
 from bot.adapters.sources.registry.source import RegistrySettings, make_registry
 from bot.adapters.sources.releases import ExaminingFinder, FoundRelease
 from bot.ports.errors import Unreachable
@@ -28,7 +28,7 @@ async def api() -> AsyncIterator[RegistryApi]:
         yield served
 
 
-def source(api: RegistryApi, image: str = "team/shop:{version}", **more: Any) -> KeptReleases:
+def source(api: RegistryApi, image: str = "team/shop:{version}", **more: Any) -> CachedReleases:
     spec = {"image": f"{api.host}/{image}", "port": 8080}
     written = {"kind": "registry", "spec": spec, "timeout": "30s", **more}
     settings = RegistrySettings[DockerSpecSettings].model_validate(written)

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from bot.adapters.runtimes.docker.images import ImageUnavailable, Logins, Reference
 from bot.adapters.sources.addresses import address, is_loopback
+from bot.adapters.sources.cached import CachedReleases
 from bot.adapters.sources.directory import version_key
 from bot.adapters.sources.fetching import Fetcher
-from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.registry.client import ImageFacts, RegistryClient, RegistryError
 from bot.adapters.sources.releases import FoundRelease, overlaid, release_kind
 from bot.kinds import ReleaseSettings, S, SettingsProblem, SpecSettings
@@ -236,7 +236,7 @@ class RegistryTags:
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-class RegistryReleases(KeptReleases):
+class RegistryReleases(CachedReleases):
     """Implements `ExaminingFinder`: the list may know nothing of an image but its tag."""
 
     def __init__(self, service: str, tags: RegistryTags) -> None:

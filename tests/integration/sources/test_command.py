@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from bot.adapters.runtimes.process.spec import ProcessSpecSettings
-from bot.adapters.sources.kept import KeptReleases
-from bot.adapters.sources.printed import ReleaseCommandSettings, make_printed
+from bot.adapters.sources.cached import CachedReleases
+from bot.adapters.sources.command import ReleaseCommandSettings, make_printed
 from bot.adapters.sources.releases import FoundRelease
 from bot.ports.errors import Unreachable
 from tests.support.catalog_files import LISTED, changed, check, load, write
 
 
-def source(folder: Path, program: str, **more: Any) -> KeptReleases:
+def source(folder: Path, program: str, **more: Any) -> CachedReleases:
     (folder / "list.py").write_text(program)
     written = {
         "kind": "command",

@@ -1,4 +1,4 @@
-"""Releases of a source that is asked over the network or by a program: kept for a short time, and while it is away."""
+"""Cache of releases from a source that is asked over the network or by a program, also for while it is away."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE_S = 0.5
 LOOK_S = 60.0
 
 
-class KeptReleases:
+class CachedReleases:
     """Implements `ReleaseFinder` on `look`, which raises `Unreachable`.
 
     The source is asked at most once in `fresh_s`, by one task that ends after `look_s`, however many callers wait for

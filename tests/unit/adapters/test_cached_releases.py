@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from bot.adapters.sources.kept import KeptReleases
+from bot.adapters.sources.cached import CachedReleases
 from bot.adapters.sources.releases import FoundRelease
 from bot.ports.errors import Unreachable
 
@@ -37,8 +37,8 @@ class Source:
             raise Unreachable("The registry is away.")
         return [FoundRelease(version) for version in self.versions]
 
-    def kept(self, *, patience_s: float = LONG_S, look_s: float = LONG_S) -> KeptReleases:
-        return KeptReleases(
+    def kept(self, *, patience_s: float = LONG_S, look_s: float = LONG_S) -> CachedReleases:
+        return CachedReleases(
             "shop",
             self.look,
             fresh_s=10.0,

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from bot.adapters.sources.kept import KeptReleases
+from bot.adapters.sources.cached import CachedReleases
 from bot.adapters.sources.programs import ProgramError, ProgramSettings, output_of
 from bot.adapters.sources.releases import FoundRelease, irreversible, release_kind
 from bot.domain.formatting import one_line
@@ -81,8 +81,8 @@ class PrintedReleases:
         ]
 
 
-def make_printed(service: str, settings: ReleaseCommandSettings[Any]) -> KeptReleases:
-    return KeptReleases(service, PrintedReleases(service, settings).look)
+def make_printed(service: str, settings: ReleaseCommandSettings[Any]) -> CachedReleases:
+    return CachedReleases(service, PrintedReleases(service, settings).look)
 
 
 def _lines(output: bytes, program: str) -> Iterator[PrintedRelease]:

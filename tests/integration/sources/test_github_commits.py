@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.sources.comparing import GithubComparison
+from bot.adapters.sources.github_commits import GithubComparison
 from bot.domain.config import Repository
 from bot.domain.rollout.changes import Changes
 from bot.domain.secret import Secret
