@@ -4,7 +4,7 @@ Editors show the descriptions (`slipway config schema`), and the reference in do
 """
 
 from bot.catalog.models.applications import Application
-from bot.catalog.models.building import catalog_file, service_of
+from bot.catalog.models.builder import catalog_file, service_of
 from bot.catalog.models.file import CatalogFile
 from bot.catalog.models.guilds import Account, Channels, Guild
 from bot.catalog.models.lane_watch import (

@@ -1,4 +1,4 @@
-"""A file of the catalog with its sections. `building` adds the kinds of adapters."""
+"""A file of the catalog with its sections. `builder` adds the kinds of adapters."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 from bot.catalog import models
 from bot.catalog.diagnostics import KeyPath, nearest
+from bot.catalog.resolution.alerts import alert_sources, sinks
 from bot.catalog.resolution.appcommands import applications, command_lanes, covered
 from bot.catalog.resolution.lanes import LaneResolver, served
 from bot.catalog.resolution.layers import layers
 from bot.catalog.resolution.oncall import each_week, is_zone, schedules
 from bot.catalog.resolution.plans import plans
 from bot.catalog.resolution.releases import releases
-from bot.catalog.resolution.watching import alert_sources, sinks
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.config import Catalog, GuildConfig, LaneConfig, ServedLane, TargetConfig
