@@ -43,9 +43,9 @@ from bot.composition import adapters, registry
 from bot.composition.appcommands import TARGET, AppCommands
 from bot.composition.bindings import Bindings, Routing
 from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
+from bot.composition.discord_messages import DiscordMessages
 from bot.composition.health import HealthService, MetricSourceHealth
 from bot.composition.self_monitoring import ProcessVitals, SelfMonitoring, StatementCounter
-from bot.composition.speaking import Speaking
 from bot.composition.tracing import stores
 from bot.domain.config import Catalog
 from bot.domain.formatting import with_times
@@ -209,8 +209,10 @@ async def _assemble(
         telemetry=telemetry,
         tracker=adapters.make_tracker(current, session),
     )
-    speaking = Speaking(engine, alerts, incidents, store, catalog=current, clock=clock, following=following)
-    stack.push_async_callback(speaking.close)
+    messages = DiscordMessages(
+        engine, alerts, incidents, store, catalog=current, clock=clock, following=following
+    )
+    stack.push_async_callback(messages.close)
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
     checks = await stack.enter_async_context(
         adapters.open_checks(current, configured, KnownPresences(store.notes, clock))
@@ -222,7 +224,7 @@ async def _assemble(
         releases=commands.releases,
         metrics=metrics,
         checker=HttpChecker(session),
-        announcer=speaking.announcer,
+        announcer=messages.announcer,
         clock=clock,
         waker=waker,
         meter=telemetry,
@@ -230,7 +232,7 @@ async def _assemble(
         probe=probe,
         intervals=intervals,
         gateway=gateway,
-        watch=commands.watch(store, targets, clock, speaking.announcer).once,
+        watch=commands.watch(store, targets, clock, messages.announcer).once,
         commands=commands.sync(store, targets, clock),
         runner=CommandRunner(
             commands_dir(settings.data_dir) / "runs",
@@ -240,10 +242,10 @@ async def _assemble(
         changes=GithubComparison(),
         checks=checks,
         alerts=alerts,
-        alert_cards=speaking.alert_cards.once,
+        alert_cards=messages.alert_cards.once,
         undelivered=alerts.undelivered,
         incidents=incidents,
-        incident_cards=speaking.incident_cards.once,
+        incident_cards=messages.incident_cards.once,
         regressions=regressions,
         sinks=Sinks(lambda: current().sinks, adapters.make_sinks(current, session)),
         bound=bound,
@@ -252,14 +254,14 @@ async def _assemble(
         calendars=IcsCalendars(),
         location=settings.location,
         presences=PresenceLoop(
-            lambda users: speaking.connection.presences(current().guilds, users),
+            lambda users: messages.connection.presences(current().guilds, users),
             store.notes,
             lambda: adapters.watched_bots(current()),
             clock,
         ),
     )
     health = HealthService(
-        connection=speaking.connection,
+        connection=messages.connection,
         ping=people.housekeeping.ping,
         redis=_redis(settings),
         # A location reaches neither targets nor metric sources, and need not.
@@ -280,11 +282,11 @@ async def _assemble(
         service,
         alerts,
         incidents,
-        draw=speaking.evidence,
-        draw_alert=speaking.alert_charts,
-        lane_charts=speaking.lane_charts,
+        draw=messages.evidence,
+        draw_alert=messages.alert_charts,
+        lane_charts=messages.lane_charts,
         checks=checks,
-        chart=speaking.reports,
+        chart=messages.reports,
         members=members,
     )
 
@@ -292,7 +294,7 @@ async def _assemble(
         done = await _reloaded(holder, telemetry)
         if done.changed and not afar:
             await routing.reload()
-            await speaking.connection.resync()
+            await messages.connection.resync()
             done = replace(done, advice=await _advice(store, engine, current(), clock))
         return done
 
@@ -341,7 +343,7 @@ async def _assemble(
         role,
         ProcessVitals(
             clock=clock,
-            gateway=lambda: speaking.connection.connected if speaks and not gateway.elsewhere else None,
+            gateway=lambda: messages.connection.connected if speaks and not gateway.elsewhere else None,
             database=store.housekeeping,
             statements=statements,
             redis=_redis(settings),
@@ -368,7 +370,7 @@ async def _assemble(
                 SlipwayBot(responder, COGS, store.notes, budget, presences=settings.discord.presences)
             ),
             token,
-            speaking.connection,
+            messages.connection,
             budget,
         )
 

@@ -1,4 +1,4 @@
-"""What speaks to Discord: cards of rollouts, notices, cards of alerts and incidents, within one budget."""
+"""Messages to Discord: cards of rollouts, notices, cards of alerts and incidents, within one budget."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bot.ui.message_budget import MessageBudget
 from bot.ui.reports.chart import ReportCharts
 
 
-class Speaking:
+class DiscordMessages:
     """`close` ends what is on its way; nothing is lost, since cards are drawn from the database.
 
     following: the clock by which alerts are followed up.
