@@ -22,7 +22,7 @@ from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.requests.actions import Actions
 from bot.engine.requests.calibration import Tried, calibrated_policy, tried
-from bot.engine.requests.standing import standing
+from bot.engine.requests.lane_preconditions import lane_preconditions
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import AlreadyAnswered, LaneTaken
@@ -99,7 +99,7 @@ class Deploys:
             situation,
             known_good=False,
             shout=shout,
-            preconditions=(*facts.preconditions, *(each for each in facts.standing if each.met)),
+            preconditions=(*facts.preconditions, *(each for each in facts.lane_preconditions if each.met)),
         )
 
     async def _roll_back(self, request: api.RollbackRequest) -> Rollout | None:
@@ -163,7 +163,7 @@ class Deploys:
             emergency=request.emergency,
             reason=clean(request.reason),
             preconditions=await self._looked_at(config, candidate),
-            standing=await standing(self._store, config, succeeded_at),
+            lane_preconditions=await lane_preconditions(self._store, config, succeeded_at),
             renewing=await self._renewing(config.lane, candidate, situation),
         )
 

@@ -48,7 +48,7 @@ class Facts:
     emergency: bool = False
     reason: str = ""
     preconditions: tuple[Precondition, ...] = ()
-    standing: tuple[Precondition, ...] = ()  # of alerts and budgets: an emergency skips them
+    lane_preconditions: tuple[Precondition, ...] = ()  # of alerts and budgets: an emergency skips them
     renewing: bool = False  # it runs here, but its success is too old for the environment that requires it
 
 
@@ -165,7 +165,7 @@ def _prerequisites(facts: Facts) -> Iterator[PreflightCheck]:
 def _preconditions(facts: Facts) -> Iterator[PreflightCheck]:
     for each in facts.preconditions:
         yield PreflightCheck(each.what, each.met, each.sentence, rule=PRECONDITION)
-    for each in facts.standing:
+    for each in facts.lane_preconditions:
         if facts.emergency and not each.met:
             yield _emergency(facts, each.sentence)
         else:

@@ -1,4 +1,4 @@
-"""Alerts and error budgets as preconditions of a rollout."""
+"""Alerts and error budgets as preconditions of a rollout: what its lane, and the one before, wants of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALERTS, _BUDGET = "alerts", "budget"
 _MOST = 50
 
 
-async def standing(
+async def lane_preconditions(
     store: Store, config: LaneConfig, succeeded_at: datetime | None
 ) -> tuple[Precondition, ...]:
     """How it stands with what the lane wants of alerts and budget.
