@@ -12,9 +12,9 @@ from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor, Lane
 from bot.ui.buttons import rollout_of
 from bot.ui.errors import Reply
-from bot.ui.interactions import opened
 from bot.ui.interactions.people import AnyInteraction, id_used
 from bot.ui.interactions.responder import LOOK_UP_S, Choices, Responder
+from bot.ui.interactions.why import answer
 from cogs import choices
 from cogs.deploy import suggest_environments
 
@@ -60,7 +60,7 @@ class WhyCommand(commands.Cog):
         found = await self.responder.engine.why(rollout_id, guild.id)
         if lane is not None and found.rollout.lane != lane:
             raise phrasebook.no_rollout(rollout_id)
-        return await opened.answer(found, self.responder.draw)
+        return await answer(found, self.responder.draw)
 
     async def _newest(self, guild: GuildConfig, lane: Lane) -> int:
         found = await self.responder.engine.history(guild.id, lane.service, lane.environment, limit=1)

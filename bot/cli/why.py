@@ -71,7 +71,7 @@ async def _read(lane: Lane, rollout: int | None) -> Any:
 
 
 async def _opened(store: Any, rollout_id: int) -> OpenedVerdict:
-    from bot.engine.requests.opening import opened, read
+    from bot.engine.requests.why import opened, read
 
     return opened(*await read(store, rollout_id))
 

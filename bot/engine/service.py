@@ -17,8 +17,8 @@ from bot.engine.reports.service import ReportService
 from bot.engine.requests.actions import Actions, Locks
 from bot.engine.requests.calibration import Tried
 from bot.engine.requests.deploys import Deploys
-from bot.engine.requests.opening import Opening
 from bot.engine.requests.queries import Queries
+from bot.engine.requests.why import VerdictOpener
 from bot.engine.stepper import Contended, Stepper
 from bot.engine.watch.alerts.silencing import Silencing
 from bot.engine.watch.health import Healths, OpenedLane
@@ -83,7 +83,7 @@ class Engine:
             look_up_s=_LOOK_UP * answer_s,
         )
         self._queries = Queries(store, lanes, self.kept)
-        self._opening = Opening()
+        self._verdicts = VerdictOpener()
         self._locks = Locks(store, lanes)
         self.on_call = OnCall(store.on_call, catalog, clock, members, answer_s=answer_s)
         self.silences = Silencing(store.silences, catalog, clock)
@@ -174,11 +174,11 @@ class Engine:
     async def why(self, rollout_id: int, guild_id: int | None = None) -> api.OpenedVerdict:
         """Why the judge said what it said. May take longer than other requests: the rollout is replayed."""
         rollout = await self._soon(self._queries.rollout(rollout_id, guild_id))
-        known = self._opening.known(rollout)
+        known = self._verdicts.known(rollout)
         if known is not None:
             return known
         ticks = await self._soon(self._queries.judged(rollout), self._answer_s * _READING)
-        return await self._opening(rollout, ticks)
+        return await self._verdicts(rollout, ticks)
 
     async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
         """Releases that `/deploy` may offer, newest first."""

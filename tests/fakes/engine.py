@@ -32,7 +32,7 @@ from bot.engine.api import (
 )
 from bot.engine.reports.service import ReportService
 from bot.engine.requests.calibration import Tried
-from bot.engine.requests.opening import opened
+from bot.engine.requests.why import opened
 from bot.engine.watch.alerts.silencing import Silencing
 from bot.engine.watch.health import Healths, OpenedLane
 from bot.engine.watch.oncall.service import OnCall

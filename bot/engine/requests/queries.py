@@ -13,7 +13,7 @@ from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Lane, Observed, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
-from bot.engine.requests import opening
+from bot.engine.requests import why
 from bot.engine.stepper import Kept
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
@@ -97,7 +97,7 @@ class Queries:
 
     async def judged(self, rollout: Rollout) -> Sequence[JudgedTick]:
         """The ticks that the rollout's judge took."""
-        return await opening.ticks_of(self._store, rollout)
+        return await why.ticks_of(self._store, rollout)
 
     async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
         rollout = await self.rollout(rollout_id, guild_id)

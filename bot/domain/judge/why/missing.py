@@ -9,7 +9,7 @@ from bot.domain.formatting import count, duration
 from bot.domain.judge.history.replay import replayed
 from bot.domain.judge.verdict import Outcome
 from bot.domain.judge.why import edits
-from bot.domain.judge.why.story import Subject
+from bot.domain.judge.why.rollout_replay import Subject
 from bot.domain.judge.why.what_if import WhatIf, clock, fewer, noun_of
 
 # Ticks for which a rollout is followed when all of its requests are good from now on.
@@ -19,7 +19,7 @@ _EPSILON_S = 1e-3
 
 def missing(what_if: WhatIf, subjects: Sequence[Subject], *, over: bool) -> Iterator[str]:
     """What is missing for PASS. subjects: of the reasons that wait. over: the rollout has ended."""
-    state, required = what_if.story.state(what_if.at), what_if.story.ticks[what_if.at].required_s
+    state, required = what_if.replay.state(what_if.at), what_if.replay.ticks[what_if.at].required_s
     for subject in subjects:
         if subject.kind in ("limit", "traffic"):
             yield from _requests(what_if, subject, over=over)
@@ -45,7 +45,7 @@ def missing(what_if: WhatIf, subjects: Sequence[Subject], *, over: bool) -> Iter
 
 
 def _requests(what_if: WhatIf, subject: Subject, *, over: bool) -> Iterator[str]:
-    state, policy = what_if.story.state(what_if.at), what_if.policy
+    state, policy = what_if.replay.state(what_if.at), what_if.policy
     if subject.kind == "traffic":
         needed, seen = policy.min_requests, state.soak.requests
     else:
@@ -65,7 +65,7 @@ def _without_stable(what_if: WhatIf, subject: Subject) -> Iterator[str]:
     if found is None:
         yield f"{alone} not have failed either."
     else:
-        yield f"{alone} have failed at {clock(what_if.story.ticks[found].tick.at)}."
+        yield f"{alone} have failed at {clock(what_if.replay.ticks[found].tick.at)}."
 
 
 def _fewer_bad(what_if: WhatIf, subject: Subject) -> Iterator[str]:
@@ -87,10 +87,10 @@ def _fewer_bad(what_if: WhatIf, subject: Subject) -> Iterator[str]:
 
 def _all_good(what_if: WhatIf, *, over: bool) -> str:
     """The time until `PASS` when nothing is bad any more, at the soak's own rate."""
-    story, policy = what_if.story, what_if.policy
-    soak = [story.ticks[n].tick for n in what_if.soak()]
-    ahead = edits.good_ticks(soak, story.ticks[what_if.at], policy, _AHEAD)
-    for number, state in enumerate(replayed(policy, ahead, story.state(what_if.at)), 1):
+    replay, policy = what_if.replay, what_if.policy
+    soak = [replay.ticks[n].tick for n in what_if.soak()]
+    ahead = edits.good_ticks(soak, replay.ticks[what_if.at], policy, _AHEAD)
+    for number, state in enumerate(replayed(policy, ahead, replay.state(what_if.at)), 1):
         what_if.spend(1)
         if what_if.outcome(state) is Outcome.PASS:
             takes = f"about {duration(number * policy.tick_s)}, at this rate."

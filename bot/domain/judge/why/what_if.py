@@ -12,7 +12,7 @@ from bot.domain.judge.history.replay import JudgedTick, replayed
 from bot.domain.judge.judge import JudgePolicy, JudgeState, Objective, Rule
 from bot.domain.judge.verdict import Outcome, failing, verdict
 from bot.domain.judge.why import edits
-from bot.domain.judge.why.story import Block, Story, Subject, odds
+from bot.domain.judge.why.rollout_replay import Block, RolloutReplay, Subject, odds
 
 # Ticks that all replays of one answer may take together: about 3 s of processor time.
 BUDGET = 25_000
@@ -30,9 +30,9 @@ class TooLongError(Exception):
 class WhatIf:
     """Changes to one verdict: that of tick `at`. Raises TooLongError beyond `BUDGET`."""
 
-    def __init__(self, story: Story, at: int) -> None:
-        self.story = story
-        self.policy = story.policy
+    def __init__(self, replay: RolloutReplay, at: int) -> None:
+        self.replay = replay
+        self.policy = replay.policy
         self.at = at
         self._left = BUDGET
 
@@ -86,7 +86,7 @@ class WhatIf:
 
     def _without_stretch(self, subject: Subject, blocks: Sequence[Block]) -> Iterator[str]:
         """The shortest run of blocks without which it would not have failed."""
-        end = self.story.ticks[self.at].tick.at
+        end = self.replay.ticks[self.at].tick.at
         mattered = [b for b in blocks if not b.left_out and b.until <= end]
         for length in range(1, min(_STRETCH, len(mattered) - 1) + 1):
             runs = (mattered[n : n + length] for n in range(len(mattered) - length + 1))
@@ -96,7 +96,7 @@ class WhatIf:
                 what = "block" if length == 1 else f"{length} blocks"
                 bad, total = sum(b.bad for b in run), sum(b.total for b in run)
                 of = f"{count(bad)} {noun_of(bad, self.noun(subject))} of {count(total)}"
-                now = ratio(odds(self.story.trial(state, subject).log_m))
+                now = ratio(odds(self.replay.trial(state, subject).log_m))
                 yield (
                     f"Without the {what} from {clock(run[0].since)} ({of}) the odds would have been {now} "
                     f"of the {ratio(self.policy.evidence_needed)} needed."
@@ -105,7 +105,7 @@ class WhatIf:
 
     def _without(self, since: float, until: float) -> JudgeState | None:
         """The state when nothing of that time had counted; None when it would have failed all the same."""
-        first = next(n for n, each in enumerate(self.story.ticks) if since < each.tick.at)
+        first = next(n for n, each in enumerate(self.replay.ticks) if since < each.tick.at)
 
         def edit(_: int, each: JudgedTick) -> JudgedTick:
             return edits.emptied(each) if since < each.tick.at <= until else each
@@ -138,7 +138,7 @@ class WhatIf:
         """What would have kept it from passing. `subject`: an objective."""
         names, noun = self.alike(subject), self.noun(subject)
         soak = self.soak()
-        counts = {n: self.story.ticks[n].tick.candidate.get(names[0]) for n in soak}
+        counts = {n: self.replay.ticks[n].tick.candidate.get(names[0]) for n in soak}
         room = {n: c.total - c.bad for n, c in counts.items() if c is not None}
         whole = sum(room.values())
 
@@ -172,10 +172,10 @@ class WhatIf:
 
     def unreadable(self) -> Iterator[str]:
         """What would have kept it from ERROR."""
-        state, last = self.story.state(self.at), self.story.ticks[self.at]
+        state, last = self.replay.state(self.at), self.replay.ticks[self.at]
         fine = {rule.signal: Signal(False) for rule in self.policy.rules if rule.signal is not None}
         read = replace(last, tick=replace(last.tick, errors=(), signals={**last.tick.signals, **fine}))
-        (after,) = replayed(self.policy, [read], self.story.before(self.at))
+        (after,) = replayed(self.policy, [read], self.replay.before(self.at))
         if self.outcome(after) is not Outcome.ERROR and state.error_since is not None:
             yield f"One look after {clock(state.error_since)} that could be read would have kept it waiting."
         lasted = (state.at or 0.0) - (state.error_since or 0.0)
@@ -191,12 +191,12 @@ class WhatIf:
         """The first failure up to the verdict when ticks from `first` on are changed, and the state there."""
         self.spend(self.at + 1 - first)
         policy = policy or self.policy
-        some = enumerate(self.story.ticks[first : self.at + 1], first)
+        some = enumerate(self.replay.ticks[first : self.at + 1], first)
         ticks = (edit(number, each) if edit else each for number, each in some)
         state: JudgeState | None = None
-        for number, state in enumerate(replayed(policy, ticks, self.story.before(first)), first):
+        for number, state in enumerate(replayed(policy, ticks, self.replay.before(first)), first):
             # A failure of its own before this one, which people decided against, changes nothing here.
-            if failing(state, policy) and (number == self.at or not self.story.failed[number]):
+            if failing(state, policy) and (number == self.at or not self.replay.failed[number]):
                 return number, state
         return None, state
 
@@ -208,20 +208,20 @@ class WhatIf:
 
     def outcome(self, state: JudgeState | None, policy: JudgePolicy | None = None) -> Outcome:
         """The verdict's outcome if this were the state after the tick."""
-        required = self.story.ticks[self.at].required_s
+        required = self.replay.ticks[self.at].required_s
         said = verdict(state, policy or self.policy, soak_required_s=required) if state is not None else None
         return said.outcome if said is not None else Outcome.INSUFFICIENT
 
     def soak(self) -> range:
         """The ticks of the verdict's soak, up to it."""
-        ticks, first = self.story.ticks, self.at
+        ticks, first = self.replay.ticks, self.at
         while first and ticks[first - 1].soak_since == ticks[self.at].soak_since:
             first -= 1
         return range(first, self.at + 1)
 
     def bad(self, subject: Subject) -> list[tuple[int, int]]:
         """`(tick, bad requests)` up to the verdict, newest first."""
-        name, ticks = self._of(subject).name, self.story.ticks
+        name, ticks = self._of(subject).name, self.replay.ticks
         found = ((n, ticks[n].tick.candidate.get(name)) for n in range(self.at, -1, -1))
         return [(n, counts.bad) for n, counts in found if counts is not None and counts.bad]
 
@@ -264,7 +264,7 @@ class WhatIf:
     def _at_odds(self, subject: Subject, state: JudgeState | None) -> str:
         if state is None or subject.kind == "rule":
             return ""
-        now = ratio(odds(self.story.trial(state, subject).log_m))
+        now = ratio(odds(self.replay.trial(state, subject).log_m))
         return f", at odds of {now} of the {ratio(self.policy.evidence_needed)} needed"
 
 

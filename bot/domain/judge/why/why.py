@@ -12,7 +12,7 @@ from bot.domain.judge.history.replay import JudgedTick, same
 from bot.domain.judge.judge import WORSE, JudgePolicy, JudgeState
 from bot.domain.judge.verdict import SICK, Outcome, Reason, Verdict
 from bot.domain.judge.why.missing import missing
-from bot.domain.judge.why.story import Block, Story, Subject
+from bot.domain.judge.why.rollout_replay import Block, RolloutReplay, Subject
 from bot.domain.judge.why.what_if import TooLongError, WhatIf, clock, ratio
 
 _HEAVIEST = 3
@@ -67,10 +67,10 @@ def explained(
     if state is None or state.at is None:
         return Why(None, "The judge has not measured this rollout.")
     ticks = [each for each in ticks if each.tick.at <= state.at]
-    story = _story(policy, ticks, state)
-    if story is None:
+    replay = _replay(policy, ticks, state)
+    if replay is None:
         return _without_ticks(said, len(ticks))
-    opened = _opened(story)
+    opened = _opened(replay)
     changes, note = _changes(opened, over=over)
     return Why(
         opened.verdict.outcome,
@@ -92,7 +92,7 @@ class _Opened:
     test: of the objective that decided or came closest; None without objectives. blocks: its observations.
     """
 
-    story: Story
+    replay: RolloutReplay
     at: int
     verdict: Verdict
     binding: Sequence[tuple[Reason, Subject]]
@@ -102,34 +102,34 @@ class _Opened:
     blocks: Sequence[Block]
 
 
-def _opened(story: Story) -> _Opened:
-    at = story.decision()
-    verdict = story.verdict(at)
-    reasons = zip(verdict.reasons, story.subjects(verdict), strict=True)
+def _opened(replay: RolloutReplay) -> _Opened:
+    at = replay.decision()
+    verdict = replay.verdict(at)
+    reasons = zip(verdict.reasons, replay.subjects(verdict), strict=True)
     binding = [(r, s) for r, s in reasons if r.enforced and r.outcome is verdict.outcome]
-    reason, subject = _decisive(verdict, binding, story, at)
-    test = _test(story, at, subject)
-    blocks = story.blocks(test) if test is not None else ()
-    return _Opened(story, at, verdict, binding, reason, subject, test, blocks)
+    reason, subject = _decisive(verdict, binding, replay, at)
+    test = _test(replay, at, subject)
+    blocks = replay.blocks(test) if test is not None else ()
+    return _Opened(replay, at, verdict, binding, reason, subject, test, blocks)
 
 
 def _since(opened: _Opened) -> float:
     """When it was decided: a hold lasts since its first verdict."""
-    story, at = opened.story, opened.at
+    replay, at = opened.replay, opened.at
     if opened.verdict.hold:
-        at = story.since(at, lambda said: said.hold)
-    return story.ticks[at].tick.at
+        at = replay.since(at, lambda said: said.hold)
+    return replay.ticks[at].tick.at
 
 
-def _story(policy: JudgePolicy, ticks: Sequence[JudgedTick], state: JudgeState) -> Story | None:
+def _replay(policy: JudgePolicy, ticks: Sequence[JudgedTick], state: JudgeState) -> RolloutReplay | None:
     """None when the ticks do not give the state that is stored."""
     if not ticks:
         return None
     try:
-        story = Story(policy, ticks)
+        replay = RolloutReplay(policy, ticks)
     except ValueError:
         return None
-    return story if same(story.state(len(ticks) - 1), state) else None
+    return replay if same(replay.state(len(ticks) - 1), state) else None
 
 
 def _without_ticks(said: Verdict | None, kept: int) -> Why:
@@ -144,7 +144,7 @@ def _without_ticks(said: Verdict | None, kept: int) -> Why:
 
 
 def _decisive(
-    verdict: Verdict, binding: Sequence[tuple[Reason, Subject]], story: Story, at: int
+    verdict: Verdict, binding: Sequence[tuple[Reason, Subject]], replay: RolloutReplay, at: int
 ) -> tuple[Reason | None, Subject]:
     """The reason that is told first, and what it is about."""
     if not binding:
@@ -153,20 +153,20 @@ def _decisive(
         return binding[0]
     if verdict.outcome is Outcome.PASS:
         tests = [(r, s) for r, s in binding if s.kind in ("limit", "compared")]
-        return max(tests, key=lambda each: story.odds(at, each[1]), default=binding[0])
-    state = story.state(at)
+        return max(tests, key=lambda each: replay.odds(at, each[1]), default=binding[0])
+    state = replay.state(at)
     troubled = [(r, s) for r, s in binding if s.kind == "limit" and state.trials[s.index].trouble]
     return min(troubled or binding, key=lambda each: _WAITS.index(each[1].kind))
 
 
-def _test(story: Story, at: int, subject: Subject) -> Subject | None:
+def _test(replay: RolloutReplay, at: int, subject: Subject) -> Subject | None:
     """The test of the subject, or that of an enforced objective with the highest odds; None without objectives."""
     if subject.kind in ("limit", "compared"):
         return subject
-    objectives = list(enumerate(story.policy.objectives))
+    objectives = list(enumerate(replay.policy.objectives))
     tests = [Subject("limit", n) for n, o in objectives if o.enforce]
     tests += [Subject("compared", n) for n, o in objectives if o.enforce and o.ratio is not None]
-    return max(tests, key=lambda each: story.odds(at, each), default=None)
+    return max(tests, key=lambda each: replay.odds(at, each), default=None)
 
 
 def _named(reason: Reason) -> str:
@@ -187,31 +187,31 @@ def _sentence(opened: _Opened) -> str:
 
 def _figures(opened: _Opened) -> Iterator[str]:
     """The numbers behind the verdict, a line each."""
-    story, at, test = opened.story, opened.at, opened.test
+    replay, at, test = opened.replay, opened.at, opened.test
     if test is None:
         return
-    now, needed = ratio(story.odds(at, test)), ratio(story.policy.evidence_needed)
-    objective = story.policy.objectives[test.index]
+    now, needed = ratio(replay.odds(at, test)), ratio(replay.policy.evidence_needed)
+    objective = replay.policy.objectives[test.index]
     claim = f"that it breaks the limit of {percent(objective.limit)}"
     if test.kind == "compared":
         claim = f"that it is worse than {times(objective.ratio or 1.0)} stable's rate"
     closest = "" if test == opened.subject or opened.subject.kind == "duration" else "The closest objective, "
     yield f"{closest}{objective.name}{',' if closest else ':'} odds of {now} {claim}; FAIL takes {needed}."
-    if test.kind == "limit" and _compared(story, test):
-        shown = ratio(story.odds(at, Subject("compared", test.index)))
+    if test.kind == "limit" and _compared(replay, test):
+        shown = ratio(replay.odds(at, Subject("compared", test.index)))
         yield f"Compared with stable: odds of {shown} that it is worse; FAIL takes {ratio(WORSE)} as well."
-    seen = [b for b in opened.blocks if b.until <= story.ticks[at].tick.at]
-    yield _counted(seen, story)
+    seen = [b for b in opened.blocks if b.until <= replay.ticks[at].tick.at]
+    yield _counted(seen, replay)
     if opened.verdict.outcome is Outcome.FAIL and test == opened.subject:
         yield "Weighed most: " + ", ".join(_heaviest(seen)) + "."
 
 
-def _counted(blocks: Sequence[Block], story: Story) -> str:
+def _counted(blocks: Sequence[Block], replay: RolloutReplay) -> str:
     """How many blocks counted, and why the others did not."""
     left_out = Counter(b.left_out for b in blocks if b.left_out)
     number = counted(len(blocks) - left_out.total(), "block")
     requests = count(sum(b.total for b in blocks if not b.left_out))
-    said = f"{number} of {duration(story.policy.block_s)} counted, with {requests} requests."
+    said = f"{number} of {duration(replay.policy.block_s)} counted, with {requests} requests."
     if left_out:
         said += " Left out: " + ", ".join(f"{n} ({why})" for why, n in left_out.most_common()) + "."
     return said
@@ -230,23 +230,23 @@ def _heaviest(blocks: Sequence[Block]) -> list[str]:
     ]
 
 
-def _compared(story: Story, test: Subject) -> bool:
+def _compared(replay: RolloutReplay, test: Subject) -> bool:
     """Whether the limit alone does not decide: stable has had traffic beside the candidate."""
-    last = story.state(len(story.ticks) - 1)
-    return story.policy.on_common_trouble == "hold" and last.pairs[test.index].stable_total > 0
+    last = replay.state(len(replay.ticks) - 1)
+    return replay.policy.on_common_trouble == "hold" and last.pairs[test.index].stable_total > 0
 
 
 def _lines(opened: _Opened) -> Iterator[Line]:
-    story, test = opened.story, opened.test
+    replay, test = opened.replay, opened.test
     if test is None:
         return
-    objective = story.policy.objectives[test.index]
+    objective = replay.policy.objectives[test.index]
     label = f"{objective.name} above {percent(objective.limit)}"
     if test.kind == "compared":
         label = f"{objective.name} above {times(objective.ratio or 1.0)} stable's"
-    yield _line(label, story.policy.evidence_needed, opened.blocks)
-    if test.kind == "limit" and _compared(story, test):
-        yield _line("worse than stable", WORSE, story.blocks(Subject("compared", test.index)))
+    yield _line(label, replay.policy.evidence_needed, opened.blocks)
+    if test.kind == "limit" and _compared(replay, test):
+        yield _line("worse than stable", WORSE, replay.blocks(Subject("compared", test.index)))
 
 
 def _line(label: str, needed: float, blocks: Sequence[Block]) -> Line:
@@ -282,7 +282,7 @@ def _changes(opened: _Opened, *, over: bool) -> tuple[tuple[str, ...], str]:
 
 
 def _answers(opened: _Opened, *, over: bool) -> Iterator[str]:
-    what_if, subject = WhatIf(opened.story, opened.at), opened.subject
+    what_if, subject = WhatIf(opened.replay, opened.at), opened.subject
     if opened.verdict.outcome is Outcome.FAIL:
         yield from what_if.failure(subject, opened.blocks)
     elif opened.verdict.outcome is Outcome.ERROR:

@@ -55,7 +55,7 @@ class Mark(NamedTuple):
     pairs: tuple[float, ...]
 
 
-class Story:
+class RolloutReplay:
     """The states of one rollout. Raises ValueError when the ticks belong to another policy."""
 
     def __init__(self, policy: JudgePolicy, ticks: Sequence[JudgedTick]) -> None:

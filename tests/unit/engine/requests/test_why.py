@@ -11,8 +11,8 @@ import pytest
 from bot.domain.judge.judge import Outcome
 from bot.domain.rollout.events import Acted
 from bot.domain.rollout.model import Action
-from bot.engine.requests import opening
-from bot.engine.requests.opening import Opening, opened
+from bot.engine.requests import why as why_requests
+from bot.engine.requests.why import VerdictOpener, opened
 from tests.support import rollouts
 from tests.support.actors import ONCALL
 
@@ -31,8 +31,8 @@ async def test_presses_at_once_take_one_replay_and_the_same_answer(monkeypatch: 
         finally:
             running.release()
 
-    monkeypatch.setattr(opening, "opened", counted)
-    opens = Opening()
+    monkeypatch.setattr(why_requests, "opened", counted)
+    opens = VerdictOpener()
     others = [replace(rollout, version=rollout.version + n) for n in range(3)]
     found = await asyncio.gather(*(opens(each, ticks) for each in others * 4))
     assert len(replays) == 3
@@ -71,7 +71,7 @@ async def test_a_rollout_with_too_many_measurements_says_so(monkeypatch: pytest.
     made = rollouts.engine()
     rollout = await rollouts.soaking(made)
     now = rollouts.measured(made, rollout.id)
-    monkeypatch.setattr(opening, "_MOST_TICKS", 1)
+    monkeypatch.setattr(why_requests, "_MOST_TICKS", 1)
     why = opened(now, made.judged[rollout.id][-1:]).why
     assert (why.note, why.changes) == ("It has more than 1 measurements, too many to replay.", ())
     assert opened(now, made.judged[rollout.id]).why.note == ""
@@ -80,7 +80,7 @@ async def test_a_rollout_with_too_many_measurements_says_so(monkeypatch: pytest.
 async def test_an_answer_that_is_known_needs_no_ticks_until_the_rollout_changes() -> None:
     made = rollouts.engine()
     rollout = await rollouts.soaking(made)
-    opens = Opening()
+    opens = VerdictOpener()
     assert opens.known(rollout) is None
     answer = await opens(rollout, made.judged[rollout.id])
     assert opens.known(rollout) is answer

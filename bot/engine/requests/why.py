@@ -1,4 +1,4 @@
-"""Verdicts opened for people: the rollout and the ticks that are kept of it, replayed."""
+"""Verdicts opened for `/why`: the rollout and the ticks that are kept of it, replayed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Key = tuple[Identity, int, str]
 _REMEMBERED = 16  # answers; the one asked for longest ago is forgotten first
 
 
-class Opening:
+class VerdictOpener:
     """Opens verdicts one after another, outside the event loop, and remembers the last ones."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A verdict opened: one sentence what decided, the numbers, the chart, then what would have changed it."""
+"""The answer of `/why`: one sentence what decided, the numbers, the chart, then what would have changed it."""
 
 from __future__ import annotations
 
