@@ -20,8 +20,8 @@ from bot.ports.notifications import Announcement, Notice, UnpostedError
 from bot.ports.store import CardStore, NoteStore
 from bot.ports.watch.alerts import AlertStore
 from bot.ui import escaping
-from bot.ui.alerts.direct import DirectMessages
-from bot.ui.alerts.rooms import WarRooms
+from bot.ui.alerts.direct_messages import DirectMessages
+from bot.ui.alerts.war_rooms import WarRooms
 from bot.ui.cards.scheduler import CLOSED_S, CardScheduler, Views
 from bot.ui.chart.chart import ChartError
 from bot.ui.errors import Upload

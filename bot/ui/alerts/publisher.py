@@ -21,10 +21,10 @@ from bot.ports.store import NoteStore
 from bot.ports.watch.alerts import AlertCard, AlertStore
 from bot.ui.alerts.buttons import controls
 from bot.ui.alerts.card import embed, headline
-from bot.ui.alerts.direct import DirectMessages
+from bot.ui.alerts.direct_messages import DirectMessages
 from bot.ui.alerts.pictures import AlertPictures, Draw, with_or_without
 from bot.ui.errors import Upload
-from bot.ui.kept_message import KeptMessages
+from bot.ui.live_message import LiveMessages
 from bot.ui.message_budget import MessageBudget
 from bot.ui.rest import ClosedError, GoneError, GuildChannels, RejectedError, mentions
 
@@ -59,7 +59,7 @@ class AlertCards:
         self._store = store
         self._catalog = catalog
         self._clock = clock
-        self._messages = KeptMessages("alert", notes, budget)
+        self._messages = LiveMessages("alert", notes, budget)
         self._posted: dict[int, list[float]] = {}
         self._pictures = AlertPictures(draw)
         self._directly = directly

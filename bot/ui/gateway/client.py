@@ -18,7 +18,7 @@ from bot.ports.store import NoteStore
 from bot.ui.errors import explain
 from bot.ui.gateway import command_registration
 from bot.ui.gateway.identify_budget import IdentifyBudget, SlowDown
-from bot.ui.incidents.marks import marked
+from bot.ui.incidents.marked_messages import marked
 from bot.ui.interactions.handlers import of_rollout, orphaned, pressed
 from bot.ui.interactions.people import AnyInteraction
 from bot.ui.interactions.responder import Responder

@@ -18,10 +18,10 @@ from bot.engine.watch.incidents.service import Incidents
 from bot.ports.notifications import Announcement
 from bot.ports.store import NoteStore
 from bot.ports.watch.incidents import IncidentCard, IncidentStore
-from bot.ui.alerts.rooms import WarRooms
+from bot.ui.alerts.war_rooms import WarRooms
 from bot.ui.incidents.buttons import incident_controls
 from bot.ui.incidents.card import incident_embed, incident_headline
-from bot.ui.kept_message import KeptMessages
+from bot.ui.live_message import LiveMessages
 from bot.ui.message_budget import MessageBudget
 from bot.ui.rest import ClosedError, GoneError, GuildChannels, RejectedError, calling
 
@@ -53,7 +53,7 @@ class IncidentCards:
         self._store = store
         self._catalog = catalog
         self._rooms = rooms
-        self._messages = KeptMessages("incident", notes, budget)
+        self._messages = LiveMessages("incident", notes, budget)
         # Incidents that wait for the thread of their war room, each with the time until when; None: not looked yet.
         self._waiting: dict[int, float] | None = None
         self._look_at = 0.0

@@ -29,7 +29,7 @@ from bot.ports.members import Members
 from bot.ports.watch.checks import Checks
 from bot.ui.chart.lanes.charts import LaneCharts
 from bot.ui.errors import TOO_SLOW, Reply, applied_already, explain, too_late, transient, why
-from bot.ui.interactions.patience import in_time
+from bot.ui.interactions.deadline import in_time
 from bot.ui.interactions.people import AnyInteraction, actor_of, guild_of
 
 _log = structlog.get_logger(__name__)

@@ -19,7 +19,7 @@ from bot.engine.watch.alerts.service import Alerts
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement, UndeliveredError
 from bot.ports.watch.alerts import AlertCard, AlertChange
-from bot.ui.alerts.direct import DirectMessages
+from bot.ui.alerts.direct_messages import DirectMessages
 from bot.ui.alerts.publisher import AlertCards
 from bot.ui.message_budget import MessageBudget
 from tests.support.responder import Json, Stand

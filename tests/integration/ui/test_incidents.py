@@ -18,7 +18,7 @@ from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.incidents.api import IncidentOpening, IncidentRequest
 from bot.engine.watch.incidents.service import Incidents
 from bot.ports.notifications import Announcement
-from bot.ui.incidents.marks import marked
+from bot.ui.incidents.marked_messages import marked
 from bot.ui.incidents.publisher import IncidentCards
 from bot.ui.message_budget import MessageBudget
 from tests.support.actors import DEV, ONCALL

@@ -1,4 +1,4 @@
-"""Patience with a request: what a person is told while the work for it is still under way."""
+"""Deadline of a request: what a person is told while the work for it is still under way."""
 
 from __future__ import annotations
 

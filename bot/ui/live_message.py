@@ -1,4 +1,4 @@
-"""A message that is posted once and edited as what it shows develops. Every operation may be repeated."""
+"""Live messages: posted once, and edited as what they show develops. Every operation may be repeated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Edit = Callable[[discord.PartialMessage], Awaitable[discord.Message]]
 Send = Callable[[str], Awaitable[discord.Message]]
 
 
-class KeptMessages:
+class LiveMessages:
     """kind: of the notes that say that a post was tried, and of the nonces.
 
     What edits and sends is the caller's, as `calling` does it: raises `Unreachable`, or an error of `bot.ui.rest`.
