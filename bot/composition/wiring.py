@@ -69,7 +69,7 @@ from bot.settings import Settings
 from bot.ui.gateway.client import SlipwayBot, point_at
 from bot.ui.gateway.supervisor import run_supervised
 from bot.ui.interactions.responder import Responder
-from bot.web.api.parts import Parts
+from bot.web.api.dependencies import ApiDependencies
 from bot.web.app import Admin, create_app, serve
 from cogs import COGS
 
@@ -305,7 +305,7 @@ async def _assemble(
 
     api = functools.partial(
         _api,
-        Parts(
+        ApiDependencies(
             engine,
             incidents,
             current,
@@ -453,7 +453,7 @@ async def _beside(task: Awaitable[object], main: Awaitable[None]) -> None:
         beside.cancel()
 
 
-def _api(parts: Parts) -> Application:
+def _api(parts: ApiDependencies) -> Application:
     from bot.web.api.app import create_api  # 2.4 MiB, for those who use it
 
     return create_api(parts)

@@ -16,7 +16,7 @@ from bot.web.api import PREFIX
 from bot.web.errors import ApiError, errors
 from bot.web.health import HealthChecks, Probe
 from bot.web.hooks import Receive, add_hooks
-from bot.web.later import SubAppLater
+from bot.web.lazy_app import LazySubApp
 
 _READY_FOR = ("gateway", "db")
 
@@ -71,7 +71,7 @@ def create_app(
     """
     app = _Web(HealthChecks(probes, found=telemetry.component), telemetry, admin).app()
     if api is not None:
-        app.router.register_resource(SubAppLater(PREFIX, api))
+        app.router.register_resource(LazySubApp(PREFIX, api))
     if hooks is not None:
         add_hooks(app, hooks)
     if alerts is not None:

@@ -21,7 +21,7 @@ from bot.engine.watch.incidents.service import Incidents
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import Unreachable
 from bot.web.api.app import create_api
-from bot.web.api.parts import Parts
+from bot.web.api.dependencies import ApiDependencies
 from bot.web.app import Admin, create_app, serve
 from tests.support.actors import BOSS, DEV
 from tests.support.catalogs import V140
@@ -115,7 +115,7 @@ async def serving(
 
     async with world.open(working=working, changes=changes) as slipway:
         tokens = PostgresTokens(slipway.database)
-        parts = Parts(
+        parts = ApiDependencies(
             slipway.engine,
             Incidents(slipway.store, lambda: world.catalog, clock=world.clock, waker=EventWaker()),
             lambda: world.catalog,

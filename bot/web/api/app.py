@@ -18,9 +18,9 @@ from bot.ports.errors import Unreachable
 from bot.web.api import PREFIX, openapi
 from bot.web.api.access import Access, require
 from bot.web.api.calls import ApiCall
+from bot.web.api.dependencies import ApiDependencies
 from bot.web.api.handlers import Handlers
 from bot.web.api.operations import OPERATIONS, Operation
-from bot.web.api.parts import Parts
 from bot.web.api.problems import Problem, asked_by, problems
 from bot.web.api.reading import interaction_of, read
 from bot.web.api.reports import Download
@@ -32,7 +32,7 @@ _DOWNLOAD_S = 600.0
 _log = structlog.get_logger(__name__)
 
 
-def create_api(parts: Parts) -> web.Application:
+def create_api(parts: ApiDependencies) -> web.Application:
     """The application to add below `PREFIX`."""
     app = web.Application(middlewares=[problems])
     access = Access(parts.tokens, parts.limiter, parts.clock.now)
@@ -52,7 +52,7 @@ async def _description(request: web.Request) -> web.Response:
 class _Route:
     """One operation as a handler of aiohttp."""
 
-    def __init__(self, operation: Operation, handle: Handle, access: Access, parts: Parts) -> None:
+    def __init__(self, operation: Operation, handle: Handle, access: Access, parts: ApiDependencies) -> None:
         self._operation = operation
         self._handle = handle
         self._access = access

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 
-class SubAppLater(web.AbstractResource):
+class LazySubApp(web.AbstractResource):
     """Stands for a sub-application below `prefix`, and is registered in place of it.
 
     `make` runs in a thread, since it may import; after an error it is tried again by the next request. The application

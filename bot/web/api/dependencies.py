@@ -1,4 +1,4 @@
-"""What the API is made of: known at the start, when nothing else of it is imported yet."""
+"""Dependencies of the API: known at the start, when nothing else of it is imported yet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _unmeasured(operation: str, outcome: str, seconds: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ApiDependencies:
     """ready: whether the database has its schema. observed: as of `Responder`."""
 
     engine: Engine
