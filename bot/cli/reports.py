@@ -15,7 +15,7 @@ import click
 from bot.cli.exits import tell
 from bot.cli.pipelines import command, print_json
 from bot.domain import phrasebook
-from bot.domain.reports import spelled
+from bot.domain.reports import wording
 from bot.domain.reports.tables import Table
 from bot.ports.coordination import Clock
 from bot.ports.store import Store
@@ -167,7 +167,7 @@ def _print(found: Any) -> None:
         tell(f"  {service['name']}: {', '.join(parts)}")
     for each in found["noisiest_alerts"]:
         lane = f"{each['service']}/{each['environment']}" if each["service"] else ""
-        tell(f"  {spelled.noisy_alert(each['title'], lane, each['times'])}")
+        tell(f"  {wording.noisy_alert(each['title'], lane, each['times'])}")
 
 
 def _plain(at: datetime) -> str:

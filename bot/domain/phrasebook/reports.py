@@ -1,4 +1,4 @@
-"""What reports and exports say in sentences, and refusals. Figures are spelled in `bot/domain/reports/spelled.py`."""
+"""What reports and exports say in sentences, and refusals. Figures are spelled in `bot/domain/reports/wording.py`."""
 
 from __future__ import annotations
 

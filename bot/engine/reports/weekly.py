@@ -10,7 +10,7 @@ import structlog
 
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import UserError
-from bot.domain.reports import spelled
+from bot.domain.reports import wording
 from bot.domain.reports.records import whole_days
 from bot.domain.reports.report import PeriodReport
 from bot.domain.rollout.events import CallPeople
@@ -88,17 +88,17 @@ class DayCounter:
 
 def call(guild: GuildConfig, due_at: datetime, report: PeriodReport) -> CallPeople:
     """The message of a report: its figures, the services, and what the chart shows."""
-    lines = [f"**{line.label}:** {line.text}" for line in spelled.lines(report.total)]
-    services = [f"- {each.name}: {spelled.short(each)}" for each in report.services[:_MOST_SERVICES]]
+    lines = [f"**{line.label}:** {line.text}" for line in wording.lines(report.total)]
+    services = [f"- {each.name}: {wording.short(each)}" for each in report.services[:_MOST_SERVICES]]
     if len(report.services) > _MOST_SERVICES:
         services.append(f"- and {len(report.services) - _MOST_SERVICES} more: `/report`")
-    noisy = [f"- {each}" for each in spelled.noisy(report)[:3]]
+    noisy = [f"- {each}" for each in wording.noisy(report)[:3]]
     parts = [*lines, *(["**Services**", *services] if services else [])]
     parts += ["**Noisiest alerts**", *noisy] if noisy else []
     return CallPeople(
         key=hashlib.sha256(f"{guild.id}/report/{due_at.isoformat()}".encode()).hexdigest()[:24],
         guild_id=guild.id,
-        title=f"Weekly report: {spelled.dates(report.period)}",
+        title=f"Weekly report: {wording.dates(report.period)}",
         text="\n".join(parts),
         channel="reports",
         icon=ICON,

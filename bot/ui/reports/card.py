@@ -9,7 +9,7 @@ import discord
 import structlog
 
 from bot.domain import phrasebook
-from bot.domain.reports import spelled
+from bot.domain.reports import wording
 from bot.domain.reports.report import Bar, PeriodReport
 from bot.ui import escaping
 from bot.ui.chart.chart import ChartError
@@ -38,7 +38,7 @@ async def answer(report: PeriodReport, draw: Draw | None, *, public: bool = Fals
 def _view(report: PeriodReport, *, picture: bool) -> discord.ui.LayoutView:
     box: discord.ui.Container[Any] = discord.ui.Container()
     box.add_item(discord.ui.TextDisplay(_headline(report)))
-    figures = "\n".join(f"**{line.label}** {_said(line.text)}" for line in spelled.lines(report.total))
+    figures = "\n".join(f"**{line.label}** {_said(line.text)}" for line in wording.lines(report.total))
     box.add_item(discord.ui.TextDisplay(_cut(figures)))
     if picture:
         gallery: discord.ui.MediaGallery[Any] = discord.ui.MediaGallery()
@@ -56,12 +56,12 @@ def _view(report: PeriodReport, *, picture: bool) -> discord.ui.LayoutView:
 def _headline(report: PeriodReport) -> str:
     name = f": {escaping.plain(report.total.name, 60)}" if report.total.name else ""
     where = ", ".join(escaping.plain(each, 40) for each in report.total.environments[:5])
-    return f"## Report{name}\n-# {' · '.join(filter(None, (spelled.dates(report.period), where)))}"
+    return f"## Report{name}\n-# {' · '.join(filter(None, (wording.dates(report.period), where)))}"
 
 
 def _services(report: PeriodReport) -> str:
     lines = [
-        f"- {escaping.plain(each.name, 60)}: {_said(spelled.short(each))}"
+        f"- {escaping.plain(each.name, 60)}: {_said(wording.short(each))}"
         for each in report.services[:_MOST_SERVICES]
     ]
     if len(report.services) > _MOST_SERVICES:
@@ -70,7 +70,7 @@ def _services(report: PeriodReport) -> str:
 
 
 def _noisy(report: PeriodReport) -> str:
-    lines = [f"- {_said(each)}" for each in spelled.noisy(report)]
+    lines = [f"- {_said(each)}" for each in wording.noisy(report)]
     return "\n".join(["**Noisiest alerts**", *lines]) if lines else ""
 
 
@@ -83,4 +83,4 @@ def _cut(text: str) -> str:
 
 
 def _alt(report: PeriodReport) -> str:
-    return f"Deployments and availability, {spelled.dates(report.period)}."
+    return f"Deployments and availability, {wording.dates(report.period)}."

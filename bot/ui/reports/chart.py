@@ -7,7 +7,7 @@ from datetime import date
 from math import ceil
 
 from bot.domain.reports.report import Bar
-from bot.domain.reports.spelled import short_date
+from bot.domain.reports.wording import short_date
 from bot.ui.chart.chart import Charts
 from bot.ui.chart.data import pieces
 from bot.ui.chart.drawing import (

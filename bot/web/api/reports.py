@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bot.domain.reports import spelled
+from bot.domain.reports import wording
 from bot.domain.reports.deployments import Typical
 from bot.domain.reports.figures import Figures
 from bot.domain.reports.report import Compared, PeriodReport
@@ -154,7 +154,7 @@ def _compared(compared: Compared) -> ComparedInfo:
         environments=list(compared.environments),
         now=_figures(compared.now),
         before=_figures(compared.before),
-        lines={line.label: line.text for line in spelled.lines(compared)},
+        lines={line.label: line.text for line in wording.lines(compared)},
     )
 
 

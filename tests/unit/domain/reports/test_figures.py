@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.reports import spelled
+from bot.domain.reports import wording
 from bot.domain.reports.deployments import Typical
 from bot.domain.reports.figures import Figures, Rollbacks
 from bot.domain.reports.records import (
@@ -171,13 +171,13 @@ def test_availability_and_budget_are_of_the_requests_that_were_counted() -> None
 def test_what_is_not_known_is_not_zero() -> None:
     nothing = report(WEEK, LANES, PeriodFacts()).total
     assert nothing.now.deployments is nothing.now.rollbacks is nothing.now.availability is None
-    said = dict(spelled.lines(nothing))
+    said = dict(wording.lines(nothing))
     assert said.pop("Alerts") == "0, before: not known"
     assert all("not known" in text for text in said.values()), said
     young = report(WEEK, LANES, PeriodFacts({PRODUCTION: NOW - 2 * DAY}, (rollout(1),)))
     assert (young.total.now.deployments, young.total.now.days) == (1, 2.0)
     assert young.total.before.deployments is None
-    assert dict(spelled.lines(young.total))["Deployments"] == "1 (3.5 a week), before: not known"
+    assert dict(wording.lines(young.total))["Deployments"] == "1 (3.5 a week), before: not known"
     assert report(WEEK, LANES, PeriodFacts({PRODUCTION: NOW})).total.now.deployments is None
 
 
@@ -226,7 +226,7 @@ def test_a_rate_is_said_once_a_day_is_known() -> None:
         1.5,
     )
     facts = PeriodFacts({PRODUCTION: NOW - HOUR}, (rollout(1, NOW - HOUR / 2),))
-    assert dict(spelled.lines(report(WEEK, LANES, facts).total))["Deployments"].startswith("1, ")
+    assert dict(wording.lines(report(WEEK, LANES, facts).total))["Deployments"].startswith("1, ")
 
 
 def test_a_report_reads_as_plain_words() -> None:
@@ -244,7 +244,7 @@ def test_a_report_reads_as_plain_words() -> None:
         ),
     )
     found = report(WEEK, LANES, facts)
-    assert dict(spelled.lines(found.total)) == {
+    assert dict(wording.lines(found.total)) == {
         "Availability": "99.95%, up from 99.9%. 1,204,331 requests, counted for 15% of the time",
         "Error budget": "95% left, up from 90%",
         "Deployments": "12 (1.8 a day), up from 1",
@@ -254,13 +254,13 @@ def test_a_report_reads_as_plain_words() -> None:
         "Rollbacks": "1: 1 automatic, up from 0",
         "Alerts": "2, up from 0. Someone had it after 6 min on average (1 of 2 acknowledged)",
     }
-    assert [spelled.short(each) for each in found.services] == [
+    assert [wording.short(each) for each in found.services] == [
         "99.95% · 12 deployed · 1 failed · 2 alerts",
         "0 deployed",
     ]
-    assert spelled.dates(WEEK) == "16 to 22 November 2026 (UTC)"
-    assert spelled.dates(last_days(28, NOW)) == "26 October to 22 November 2026 (UTC)"
-    assert spelled.dates(last_days(90, datetime(2027, 1, 1, 9, tzinfo=UTC))).startswith(
+    assert wording.dates(WEEK) == "16 to 22 November 2026 (UTC)"
+    assert wording.dates(last_days(28, NOW)) == "26 October to 22 November 2026 (UTC)"
+    assert wording.dates(last_days(90, datetime(2027, 1, 1, 9, tzinfo=UTC))).startswith(
         "4 October 2026 to 1 January"
     )
-    assert spelled.share(0.999999) == "99.99%" and spelled.share(1.0) == "100%"
+    assert wording.share(0.999999) == "99.99%" and wording.share(1.0) == "100%"
