@@ -8,7 +8,7 @@ from math import log
 
 from benchmarks.judge.streams import kl
 from benchmarks.judge.traffic import releases, shared, sources
-from benchmarks.judge.traffic.lasting import HeavyRuns, Route
+from benchmarks.judge.traffic.long_memory import HeavyRuns, Route
 from benchmarks.judge.traffic.requests import Retries, Runs, Visits
 from benchmarks.judge.traffic.scenario import LIMIT, TICK_S, Case, Stream
 

@@ -1,9 +1,9 @@
 """The smallest emulator of Discord that a discord.py bot can work with. Baseline for the sandbox.
 
-`python -m benchmarks.discord.smallest` prints a line of JSON when it is ready: `url`, `api_base`, `gateway_url`. It
-checks nothing: a gateway that says READY, callbacks that are counted, messages that are kept as they come.
-`POST /press` sends the interaction `payload` so many times (`count`), and answers with the seconds until all
-callbacks are there.
+`python -m benchmarks.discord.minimal_emulator` prints a line of JSON when it is ready: `url`, `api_base`,
+`gateway_url`. It checks nothing: a gateway that says READY, callbacks that are counted, messages that are kept as
+they come. `POST /press` sends the interaction `payload` so many times (`count`), and answers with the seconds
+until all callbacks are there.
 """
 
 from __future__ import annotations
