@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from demo.stories import faults, people, sights  # noqa: F401 - they register the verbs
+from demo.stories import expectations, faults, people  # noqa: F401 - they register the verbs
 from demo.stories.language import GROUPS, VERBS, Script, StoryError, parse, read
 from demo.stories.scene import Scene
 from demo.stories.transcript import Transcript

@@ -11,8 +11,8 @@ from statistics import fmean
 import pytest
 
 from benchmarks.judge.traffic import shared
-from benchmarks.judge.traffic.lasting import HeavyRuns, Route
 from benchmarks.judge.traffic.library import GOOD, LEVELS, MODELS, TIMES, bound_s
+from benchmarks.judge.traffic.long_memory import HeavyRuns, Route
 from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Retries, Runs, Visits, arrivals, failing
 from benchmarks.judge.traffic.scenario import LIMIT, TICK_S, Case, Look, Scenario
 from bot.domain.judge.evidence.ticks import Counts
