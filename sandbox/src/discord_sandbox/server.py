@@ -16,7 +16,7 @@ from discord_sandbox.discord.rest import (
     channels,
     commands,
     emojis,
-    empty,
+    empty_lists,
     interactions,
     invites,
     messages,
@@ -65,7 +65,7 @@ ENDPOINTS = (
     *commands.ENDPOINTS,
     *emojis.ENDPOINTS,
     *invites.ENDPOINTS,
-    *empty.ENDPOINTS,
+    *empty_lists.ENDPOINTS,
 )
 
 

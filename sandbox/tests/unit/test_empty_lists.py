@@ -2,7 +2,7 @@
 
 import pytest
 
-from discord_sandbox.discord.rest.empty import LISTS
+from discord_sandbox.discord.rest.empty_lists import LISTS
 from support.client import Client
 
 

@@ -9,7 +9,7 @@ import pytest
 from discord_sandbox.api.errors import ApiError
 from discord_sandbox.api.route import Route
 from discord_sandbox.api.routes import BASE, ROUTES
-from discord_sandbox.api.schema.taking import Taking
+from discord_sandbox.api.schema.arguments import Taking
 from support.client import Client
 from support.own_spec import DESCRIPTION, validator
 from support.paths import PROJECT

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from discord_sandbox.api.errors import ApiError, invalid, unknown
-from discord_sandbox.api.schema.taking import Taking
+from discord_sandbox.api.schema.arguments import Taking
 from discord_sandbox.discord.actions.audit import OWNER, acting
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.errors import DiscordError

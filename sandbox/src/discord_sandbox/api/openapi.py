@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from discord_sandbox.api.route import Route
 from discord_sandbox.api.schema.answers import SHAPES
-from discord_sandbox.api.schema.words import JSON, TEXT, shape
+from discord_sandbox.api.schema.fragments import JSON, TEXT, shape
 
 _ABOUT = (
     "Act as people, change what administrators change, read everything, inject faults, move time. Loopback only. "

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from discord_sandbox.api.call import ApiHandler
+from discord_sandbox.api.schema.arguments import Taking
+from discord_sandbox.api.schema.fragments import JSON, OBJECT
 from discord_sandbox.api.schema.requests import NOTHING
-from discord_sandbox.api.schema.taking import Taking
-from discord_sandbox.api.schema.words import JSON, OBJECT
 
 
 class Route(NamedTuple):

@@ -30,7 +30,7 @@ from discord_sandbox.api.errors import ApiError
 from discord_sandbox.api.openapi import description
 from discord_sandbox.api.route import Route
 from discord_sandbox.api.schema import answers, requests
-from discord_sandbox.api.schema.words import ANY, shape
+from discord_sandbox.api.schema.fragments import ANY, shape
 from discord_sandbox.discord.core import CORE
 from discord_sandbox.discord.state.model import JSON
 

@@ -2,9 +2,9 @@
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.people import present, reader
+from discord_sandbox.api.command_lookup import find
 from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.options import OptionReader
-from discord_sandbox.api.usable import find
 from discord_sandbox.discord.state.model import (
     AUTOCOMPLETE,
     COMMAND,

@@ -1,6 +1,6 @@
 """What calls answer: every shape by name, as `api/views.py` and `api/text.py` make them."""
 
-from discord_sandbox.api.schema.words import (
+from discord_sandbox.api.schema.fragments import (
     ANY,
     FLAG,
     ID,

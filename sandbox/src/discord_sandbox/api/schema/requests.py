@@ -1,7 +1,7 @@
 """What each call of the JSON API takes."""
 
-from discord_sandbox.api.schema.taking import taking
-from discord_sandbox.api.schema.words import (
+from discord_sandbox.api.schema.arguments import taking
+from discord_sandbox.api.schema.fragments import (
     COUNT,
     FLAG,
     GIVEN,

@@ -1,4 +1,4 @@
-"""What a call takes: its JSON Schema, and the check of what is given, from one definition."""
+"""Arguments of a call: its JSON Schema, and the check of what is given, from one definition."""
 
 import difflib
 import math
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from discord_sandbox.api.errors import invalid
-from discord_sandbox.api.schema.words import JSON, maybe
+from discord_sandbox.api.schema.fragments import JSON, maybe
 
 _WORDS = {
     "string": "a text",
@@ -23,7 +23,7 @@ _TYPES: dict[str, type] = {"string": str, "boolean": bool, "array": list, "objec
 
 @dataclass(frozen=True, slots=True)
 class Taking:
-    """The fields of an object by name, each a schema of `words`; no other may be given.
+    """The fields of an object by name, each a schema of `fragments`; no other may be given.
 
     `needed` are alternatives: all fields of at least one of them must be there. A field that is null is one that is
     not given.

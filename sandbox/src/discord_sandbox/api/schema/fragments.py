@@ -1,4 +1,4 @@
-"""Short words for JSON Schema."""
+"""Fragments of JSON Schema under short names."""
 
 from typing import Any
 
