@@ -19,7 +19,7 @@ import psutil
 from benchmarks.engine.discord_rest import servers
 from benchmarks.report import Row, show
 from bot.adapters.metrics.probe import BOUNDS
-from bot.cli.service import event_loop
+from bot.cli.operations.service import event_loop
 from bot.composition.wiring import collect_seldom
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge.evidence.ticks import Sample

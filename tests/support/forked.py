@@ -31,10 +31,11 @@ from tests.support.paths import ROOT
 _USED = (
     "bot.composition.registry",
     "bot.adapters.postgres.store",
-    "bot.cli.deploys",
-    "bot.cli.pipelines",
+    "bot.cli.deploys.local",
+    "bot.cli.deploys.lists",
+    "bot.cli.deploys.requests",
     "bot.cli.appcommands.commands",
-    "bot.cli.judge",
+    "bot.cli.judging.judge",
 )
 _LONGEST = 1 << 20  # bytes of arguments and environment
 

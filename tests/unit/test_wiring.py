@@ -47,7 +47,7 @@ async def test_the_program_runs_with_a_collector_that_leaves_long_lived_objects_
 LOOK = """
 import sys
 from pathlib import Path
-import bot.__main__, bot.cli.service
+import bot.__main__, bot.cli.operations.service
 from bot.catalog import load
 from bot.composition import adapters, registry, wiring
 folder = Path(sys.argv[1])
@@ -61,7 +61,7 @@ HEAVY = {
     *(
         "aiosmtplib",
         "alembic",
-        "bot.cli.deploys",
+        "bot.cli.deploys.local",
         "bot.doctor",
         "bot.web.api.models",
         "detect_secrets",

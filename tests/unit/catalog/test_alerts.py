@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.cli.config import _plain
+from bot.cli.operations.config import _plain
 from bot.domain.watch.alerts.findings import Severity
 from tests.support.alert_sources import ENVIRON, SECRET, SOURCES
 from tests.support.catalog_files import SOUND, check, line_of, write

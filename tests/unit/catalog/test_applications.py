@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from bot.adapters.sources.manifests.file import FileSettings
-from bot.cli.config import _plain
+from bot.cli.operations.config import _plain
 from bot.composition.registry import KINDS
 from bot.domain.appcommands.applications import GLOBAL, Scope
 from bot.domain.config import Prerequisite

@@ -8,7 +8,7 @@ import pytest
 
 from bot.adapters.checks.http import HttpSettings
 from bot.catalog import Diagnostic
-from bot.cli.config import _plain
+from bot.cli.operations.config import _plain
 from bot.domain.config import Catalog, CheckConfig
 from bot.domain.rollout.binding import AdapterBinding
 from bot.domain.rollout.model import Lane

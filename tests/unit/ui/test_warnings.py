@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.cli.pipelines import _tell_facts
+from bot.cli.deploys.rollout_lines import tell_facts
 from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.rollout.events import Measured
 from bot.domain.rollout.model import Phase, Rollout
@@ -77,7 +77,7 @@ async def test_card_and_status_and_api_have_it(capsys: pytest.CaptureFixture[str
     assert f"⚠️ slower than stable: {WARNING}" in said(view)
     answer = formatting.rollout(rollout, engine.clock.now())
     assert [one.startswith(f"slower than stable: {WARNING}") for one in answer.warnings] == [True]
-    _tell_facts(answer.model_dump(), err=False)
+    tell_facts(answer.model_dump(), err=False)
     assert f"! slower than stable: {WARNING}" in capsys.readouterr().out
 
 

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from bot.cli.api_commands import api_client, command, print_json
 from bot.cli.exits import tell
-from bot.cli.pipelines import command, print_json
 from bot.domain import phrasebook
 from bot.domain.formatting import stamp
 from bot.domain.watch.oncall.times import moment
@@ -81,7 +81,7 @@ def override(
 
     Needs SLIPWAY_URL and SLIPWAY_TOKEN.
     """
-    api = _client()
+    api = api_client()
     found = api.get("/oncall", schedule=schedule)
     (known,) = found["schedules"] or [{"time_zone": "UTC"}]
     # The server's time: this machine's clock may be another one.
@@ -116,14 +116,14 @@ oncall.add_command(override, "override")
 
 def _found(schedule: str | None, local: bool) -> Any:
     if os.environ.get("SLIPWAY_URL") and not local:
-        return _client().get("/oncall", schedule=schedule)
+        return api_client().get("/oncall", schedule=schedule)
     return asyncio.run(_read(schedule))
 
 
 async def _read(schedule: str | None) -> Any:
     from bot.catalog import load
     from bot.cli.exits import settings
-    from bot.cli.judge import timed_store
+    from bot.cli.judging.judge import timed_store
     from bot.composition.registry import KINDS
     from bot.engine.watch.oncall.service import OnCall
     from bot.web.api import formatting, models
@@ -135,12 +135,6 @@ async def _read(schedule: str | None) -> Any:
         now = clock.now()
     shown = models.SchedulesInfo(now=now, schedules=[formatting.on_call(each) for each in found])
     return shown.model_dump(mode="json")
-
-
-def _client() -> Any:
-    from bot.cli.client import client
-
-    return client(lambda line: tell(f"· {line}", err=True))
 
 
 def _tell_who(found: Any, server_time: datetime) -> None:

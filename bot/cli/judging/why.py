@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bot.cli.api_commands import api_client, command, print_json
 from bot.cli.exits import tell
-from bot.cli.pipelines import command, print_json
 from bot.domain import phrasebook
 from bot.domain.rollout.model import Lane
 
@@ -41,9 +41,7 @@ def why(*, service: str, environment: str, rollout: int | None, local: bool, as_
 
 
 def _asked(lane: Lane, rollout: int | None) -> Any:
-    from bot.cli.client import client
-
-    api = client(lambda line: tell(f"· {line}", err=True))
+    api = api_client()
     if rollout is None:
         page = api.get("/rollouts", service=lane.service, environment=lane.environment, limit=1)["rollouts"]
         if not page:
@@ -55,7 +53,7 @@ def _asked(lane: Lane, rollout: int | None) -> Any:
 
 
 async def _read(lane: Lane, rollout: int | None) -> Any:
-    from bot.cli.judge import known_lane, local_store
+    from bot.cli.judging.judge import known_lane, local_store
     from bot.web.api.formatting import why as as_api
 
     known_lane(lane)

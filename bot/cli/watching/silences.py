@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from bot.cli.api_commands import api_client, command, print_json
 from bot.cli.exits import tell
-from bot.cli.pipelines import command, print_json
 from bot.domain import phrasebook
 from bot.domain.watch.oncall.times import moment
 
@@ -25,7 +25,7 @@ def silences() -> None:
 @command
 def list_(*, as_json: bool) -> int:
     """List what is silenced now, and what is planned."""
-    found = _client().get("/silences")
+    found = api_client().get("/silences")
     if as_json:
         print_json(found)
         return 0
@@ -56,7 +56,7 @@ def add(
     as_json: bool,
 ) -> int:
     """Silence alerts of a service, an environment or with labels for a time."""
-    api = _client()
+    api = api_client()
     # The server's time: this machine's clock may be another one.
     now = datetime.fromisoformat(api.get("/silences")["now"])
     begin = _moment(since, now)
@@ -81,7 +81,7 @@ def add(
 @click.option("--reason", default="", help="Why it ends before its time.")
 def end(*, silence: int, reason: str, as_json: bool) -> int:
     """End SILENCE now: what is still wrong calls again."""
-    done = _client().post(f"/silences/{silence}/end", {"reason": reason}, str(uuid.uuid4()))
+    done = api_client().post(f"/silences/{silence}/end", {"reason": reason}, str(uuid.uuid4()))
     if as_json:
         print_json(done)
         return 0
@@ -92,12 +92,6 @@ def end(*, silence: int, reason: str, as_json: bool) -> int:
 silences.add_command(list_, "list")
 silences.add_command(add, "add")
 silences.add_command(end, "end")
-
-
-def _client() -> Any:
-    from bot.cli.client import client
-
-    return client(lambda line: tell(f"· {line}", err=True))
 
 
 def _label(given: str) -> tuple[str, str]:

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 import click
 
+from bot.cli.api_commands import api_client, command, print_json
 from bot.cli.exits import tell
-from bot.cli.pipelines import command, print_json
 from bot.domain import phrasebook
 from bot.domain.reports import wording
 from bot.domain.reports.tables import Table
@@ -59,7 +59,7 @@ def report(*, service: str | None, days: str, local: bool, as_json: bool) -> int
     Reads the database, for all servers; with SLIPWAY_URL and SLIPWAY_TOKEN it asks the bot's HTTP API instead.
     """
     if _remote(local):
-        found = _client().get("/report", service=service, days=days)
+        found = api_client().get("/report", service=service, days=days)
     else:
         found = asyncio.run(_read(service, int(days)))
     if as_json:
@@ -97,7 +97,7 @@ def export(
         with os.fdopen(handle, "wb") as file:
             if _remote(local):
                 query = {"since": _plain(begin), "until": _plain(end), "service": service}
-                _client().download(f"/export/{table}", file, **query)
+                api_client().download(f"/export/{table}", file, **query)
             else:
                 asyncio.run(_written(file, Table(table), begin, end, service))
         Path(scratch).rename(output)
@@ -111,7 +111,7 @@ def _remote(local: bool) -> bool:
 
 
 async def _read(service: str | None, days: int) -> Any:
-    from bot.cli.judge import timed_store
+    from bot.cli.judging.judge import timed_store
     from bot.web.api.reports import shown
 
     async with timed_store() as (store, clock):
@@ -123,7 +123,7 @@ async def _read(service: str | None, days: int) -> Any:
 async def _written(
     file: BinaryIO, table: Table, since: datetime, until: datetime, service: str | None
 ) -> None:
-    from bot.cli.judge import timed_store
+    from bot.cli.judging.judge import timed_store
 
     async with timed_store() as (store, clock):
         reports = _reports(store, clock)
@@ -140,12 +140,6 @@ def _reports(store: Store, clock: Clock) -> Any:
 
     catalog = load(settings().config_dir, KINDS)
     return ReportService(store, lambda: catalog, clock)
-
-
-def _client() -> Any:
-    from bot.cli.client import client
-
-    return client(lambda line: tell(f"· {line}", err=True))
 
 
 def _print(found: Any) -> None:

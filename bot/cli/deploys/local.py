@@ -1,4 +1,4 @@
-"""Commands that look at lanes and stop rollouts without the bot: abort, status."""
+"""Commands that look at lanes and stop rollouts on the machine, without the bot: abort, status."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def status(service: str | None, as_json: bool, local: bool) -> None:
     With SLIPWAY_URL and SLIPWAY_TOKEN it asks the bot's HTTP API instead.
     """
     if os.environ.get("SLIPWAY_URL") and not local:
-        from bot.cli.pipelines import print_status
+        from bot.cli.deploys.lists import print_status
 
         print_status(service, as_json)
         return

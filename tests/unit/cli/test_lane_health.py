@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.cli.health import alert_lines, health_lines
+from bot.cli.deploys.lane_health import alert_lines, health_lines
 
 WELL: dict[str, Any] = {
     "well": True,

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from bot.cli import service
+from bot.cli.operations import service
 
 
 def test_the_loop_is_uvloops_where_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from bot.cli.api_commands import api_client, command, print_json
 from bot.cli.exits import tell
-from bot.cli.pipelines import command, print_json
 from bot.domain import phrasebook
 from bot.domain.formatting import duration
 from bot.domain.watch.alerts.findings import Severity
@@ -32,7 +32,7 @@ def incidents() -> None:
 @click.option("--closed", is_flag=True, help="The newest 25 of all, instead of all that are open.")
 def list_(*, closed: bool, as_json: bool) -> int:
     """List what is open, the worst first."""
-    found = _client().get("/incidents", closed="true" if closed else None)
+    found = api_client().get("/incidents", closed="true" if closed else None)
     if as_json:
         print_json(found)
         return 0
@@ -50,7 +50,7 @@ def list_(*, closed: bool, as_json: bool) -> int:
 )
 def show(*, incident: int, lines: int, as_json: bool) -> int:
     """Show INCIDENT: its times against targets, and the newest lines of its timeline."""
-    found = _client().get(f"/incidents/{incident}")
+    found = api_client().get(f"/incidents/{incident}")
     if as_json:
         print_json(found)
         return 0
@@ -97,7 +97,7 @@ def open_(
         "environment": environment,
         "alert": alert,
     }
-    return _told(_client().post("/incidents", body, key or str(uuid.uuid4())), as_json)
+    return _told(api_client().post("/incidents", body, key or str(uuid.uuid4())), as_json)
 
 
 @command
@@ -145,7 +145,7 @@ def postmortem(*, incident: int, link: str, key: str, as_json: bool) -> int:
     """Print the draft of a post-mortem of INCIDENT as Markdown, or say where the finished one is."""
     if link:
         return _acted(incident, IncidentAction.DOCUMENT, key, as_json, text=link)
-    found = _client().get(f"/incidents/{incident}/postmortem")
+    found = api_client().get(f"/incidents/{incident}/postmortem")
     if as_json:
         print_json(found)
     else:
@@ -168,7 +168,7 @@ for _each, _name in (
 
 def _acted(incident: int, action: IncidentAction, key: str, as_json: bool, **more: str | None) -> int:
     body = {"action": str(action), **more}
-    return _told(_client().post(f"/incidents/{incident}/actions", body, key or str(uuid.uuid4())), as_json)
+    return _told(api_client().post(f"/incidents/{incident}/actions", body, key or str(uuid.uuid4())), as_json)
 
 
 def _told(done: Any, as_json: bool) -> int:
@@ -177,12 +177,6 @@ def _told(done: Any, as_json: bool) -> int:
     else:
         tell(f"✓ {done['sentence']}")
     return 0
-
-
-def _client() -> Any:
-    from bot.cli.client import client
-
-    return client(lambda line: tell(f"· {line}", err=True))
 
 
 def _headline(incident: Any) -> str:

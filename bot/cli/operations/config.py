@@ -58,7 +58,7 @@ def check(folder: Path | None, backtest: bool) -> None:
     for line in rotation_gaps(found, datetime.now(UTC)):
         tell(f"! {line}")
     if backtest:
-        from bot.cli.judge import replayed
+        from bot.cli.judging.judge import replayed
 
         wrong, advice = asyncio.run(replayed(found, _REPLAYS))
         for line in advice:

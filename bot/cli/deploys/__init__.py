@@ -1,0 +1,1 @@
+"""Rollouts: `bootstrap`, `deploy`, `rollback`, `approve`, `act`, `wait`, `history`, `releases`, `status`, `abort`."""

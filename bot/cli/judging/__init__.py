@@ -1,0 +1,1 @@
+"""The judge: `judge`, `plan`, `why`."""

@@ -1,0 +1,1 @@
+"""Slipway itself: `run`, `host`, `doctor`, `migrate`, `config`, `token`, `backup`, `restore`, `archive`."""
