@@ -17,7 +17,7 @@ from bot.catalog.models.lane_watch import (
 )
 from bot.catalog.models.lanes import (
     Environment,
-    Hold,
+    HoldPolicy,
     LaneLayer,
     MonitorSettings,
     Preconditions,
@@ -27,7 +27,7 @@ from bot.catalog.models.lanes import (
 )
 from bot.catalog.models.oncall import Ics, Person, Schedule
 from bot.catalog.models.plans import (
-    Approval,
+    ApprovalRule,
     Check,
     GateStep,
     ObserveStep,
@@ -46,7 +46,7 @@ __all__ = [
     "Account",
     "AlertFollowUp",
     "Application",
-    "Approval",
+    "ApprovalRule",
     "CatalogFile",
     "Channels",
     "Check",
@@ -54,7 +54,7 @@ __all__ = [
     "EscalationStep",
     "GateStep",
     "Guild",
-    "Hold",
+    "HoldPolicy",
     "Ics",
     "IncidentPolicy",
     "LaneLayer",

@@ -10,7 +10,7 @@ from bot.catalog.models.applications import Application
 from bot.catalog.models.guilds import Account, Guild
 from bot.catalog.models.lanes import Environment, LaneLayer
 from bot.catalog.models.oncall import Person, Schedule
-from bot.catalog.models.plans import Approval, PlannedStep
+from bot.catalog.models.plans import ApprovalRule, PlannedStep
 from bot.catalog.models.policies import Policy
 from bot.catalog.models.services import Service
 from bot.kinds import AlertSourceSettings, MetricSettings, SinkSettings, TargetSettings
@@ -27,7 +27,7 @@ class CatalogFile(Part):
     environments: dict[str, Environment | None] = Field(default={}, description="Where services run.")
     targets: dict[str, TargetSettings] = Field(default={})
     metrics: dict[str, MetricSettings] = Field(default={})
-    approvals: dict[str, Approval] = Field(default={})
+    approvals: dict[str, ApprovalRule] = Field(default={})
     plans: dict[str, tuple[PlannedStep, ...]] = Field(default={})
     policies: dict[str, Policy] = Field(default={})
     services: dict[str, Service] = Field(default={})

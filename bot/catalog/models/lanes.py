@@ -29,7 +29,7 @@ class Promote(Part):
     quorum: int = Field(default=1, ge=1, le=20, description="How many votes are needed.")
 
 
-class Hold(Part):
+class HoldPolicy(Part):
     """What happens when the judge does not reach PASS and no one decides."""
 
     deadline: Duration = Field(default=1800.0, description="Time to decide; 30m by default.")
@@ -124,7 +124,7 @@ class LaneLayer(Part):
     metrics: Names | None = Field(default=None, description="Names of entries of metrics:.")
     roles: Roles = Roles()
     promote: Annotated[Promote, Short("role", _STRING)] | None = None
-    hold: Hold | None = None
+    hold: HoldPolicy | None = None
     prerequisite: Annotated[Prerequisite, Short("environment", _STRING)] | None = None
     preconditions: Preconditions | None = Field(
         default=None, description="What GitHub must say of the release's commit."

@@ -77,7 +77,7 @@ class StepPart(Part):
         raise NotImplementedError
 
 
-class Approval(Part):
+class ApprovalRule(Part):
     """Approvals that a gate needs."""
 
     role: str = Field(description="Who may approve.")
@@ -142,7 +142,7 @@ class GateStep(StepPart):
     allow_requester: bool | None = Field(default=None, description="Instead of the approval's.")
 
     def step(self, around: Surroundings) -> steps.Gate:
-        approval: Approval | None = None
+        approval: ApprovalRule | None = None
         if self.approval is not None:
             known = around.known("approvals")
             if self.approval not in known:
@@ -155,7 +155,7 @@ class GateStep(StepPart):
         if role is None:
             around.wrong("a gate needs a role, or the name of an approval.")
             return UNKNOWN_GATE
-        base = approval or Approval(role=role)
+        base = approval or ApprovalRule(role=role)
         return steps.Gate(
             name=self.name or self.approval or "approval",
             role=role,

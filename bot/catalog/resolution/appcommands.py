@@ -107,7 +107,7 @@ def covered(document: Document, sections: Sections, steps: Sequence[tuple[KeyPat
                 document.wrong(path, sentence, f"Add gate: {application.approval} before it.")
 
 
-def _asks(gate: Gate, approval: models.Approval) -> bool:
+def _asks(gate: Gate, approval: models.ApprovalRule) -> bool:
     """Whether the gate asks for at least as much."""
     stricter = approval.allow_requester or not gate.allow_requester
     return gate.role == approval.role and gate.quorum >= approval.quorum and stricter

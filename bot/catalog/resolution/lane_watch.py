@@ -26,14 +26,16 @@ _REMEDY = {
 _EXTRA = "Add it to extra: of one of its metrics."
 
 
-class Reported(NamedTuple):
+class ReportedSignals(NamedTuple):
     """Signals and proportions that metric sources and monitors of a lane report."""
 
     signals: frozenset[str] = frozenset()
     proportions: frozenset[str] = frozenset()
 
 
-def watch(document: Document, said: Layers, policy: judge.JudgePolicy, reported: Reported) -> LaneWatch:
+def watch(
+    document: Document, said: Layers, policy: judge.JudgePolicy, reported: ReportedSignals
+) -> LaneWatch:
     """How the lane is watched. Rules that cannot be read are reported and left out."""
     value = said.get("watch", models.Watch())
     written: models.Watch = value.value
@@ -144,7 +146,7 @@ def _rule(document: Document, path: KeyPath, name: str, written: models.WatchRul
     )
 
 
-def _unheard(lane: Lane, rule: WatchRule, reported: Reported) -> Iterator[tuple[str, str]]:
+def _unheard(lane: Lane, rule: WatchRule, reported: ReportedSignals) -> Iterator[tuple[str, str]]:
     """Conditions of which nothing in the lane says how they stand: a sentence and a hint each."""
     for condition in rule.conditions:
         name, subject = condition.name, condition.subject or ""

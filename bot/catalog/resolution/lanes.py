@@ -9,7 +9,7 @@ from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.models.plans import UNKNOWN_GATE
 from bot.catalog.resolution.bindings import binding
 from bot.catalog.resolution.checks import PlacedCheck, checks, verified
-from bot.catalog.resolution.lane_watch import Reported, watch
+from bot.catalog.resolution.lane_watch import ReportedSignals, watch
 from bot.catalog.resolution.layers import Layers, Said
 from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weights, named, preconditions
 from bot.catalog.resolution.plans import policy as judged_by
@@ -178,7 +178,7 @@ class LaneResolver:
             self._listeners.check(said.lane, policy, rules, sources)
         return tuple(value.value)
 
-    def _reported(self, metrics: tuple[str, ...], checked: list[PlacedCheck]) -> Reported:
+    def _reported(self, metrics: tuple[str, ...], checked: list[PlacedCheck]) -> ReportedSignals:
         found = self._sections.of("metrics")
         sources: list[MetricSettings] = [found[name] for name in metrics if name in found]
         monitors = [check.monitor for _, check in checked if check.monitor is not None]
@@ -186,7 +186,9 @@ class LaneResolver:
             *(source.signals for source in sources), *(monitor.signals for monitor in monitors)
         )
         # Of a further source, its requests are a proportion under its own name.
-        return Reported(heard, frozenset(metrics[1:]).union(*(source.proportions for source in sources)))
+        return ReportedSignals(
+            heard, frozenset(metrics[1:]).union(*(source.proportions for source in sources))
+        )
 
     def _prerequisite(self, said: Layers) -> Prerequisite | None:
         value = said.get("prerequisite")
@@ -350,7 +352,7 @@ def _router(said: Layers) -> RouterSettings | None:
 
 
 def _policy(said: Layers, rules: judge.JudgePolicy, roles: Mapping[str, Said], exclusive: bool) -> Policy:
-    hold = said.get("hold", models.Hold()).value
+    hold = said.get("hold", models.HoldPolicy()).value
     promote = roles["promote"].value
     return Policy(
         judge=rules,
