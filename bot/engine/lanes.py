@@ -11,8 +11,8 @@ from bot.domain import phrasebook
 from bot.domain.config import Catalog, CheckConfig, LaneConfig, unknown
 from bot.domain.errors import UserError
 from bot.domain.records import AuditEntry, LaneRow, Situation
-from bot.domain.rollout import approvals
 from bot.domain.rollout.binding import LaneBinding
+from bot.domain.rollout.machine import approvals
 from bot.domain.rollout.model import (
     SYSTEM,
     VERSION_ALONE,

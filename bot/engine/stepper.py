@@ -13,8 +13,9 @@ from datetime import datetime
 from bot.domain import phrasebook
 from bot.domain.judge.evidence.ticks import EvidenceState, begin_evidence, traffic_rose
 from bot.domain.records import Answer, Claimed, GivenUp, LaneRow, Loaded, RolloutChange
-from bot.domain.rollout import machine, steps
+from bot.domain.rollout import steps
 from bot.domain.rollout.events import DrawCard, Effect, Event, Transition
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Phase, Readiness, Release, Rollout
 from bot.domain.rollout.step_builder import Stepped, changed
 from bot.ports.coordination import Clock, Waker

@@ -31,7 +31,6 @@ from bot.domain.records import (
     SeriesPoint,
     effect_key,
 )
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import (
     Acted,
     Applied,
@@ -43,6 +42,7 @@ from bot.domain.rollout.events import (
     Measured,
     Reported,
 )
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import SYSTEM, Action, Desired, Lane, Phase, Plan, Release, Rollout
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify
 from bot.engine.stepper import MESSAGE_KINDS, change_of, order_kinds, stamped

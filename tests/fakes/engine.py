@@ -11,9 +11,10 @@ from bot.domain import phrasebook
 from bot.domain.config import Catalog, LaneConfig, unknown
 from bot.domain.errors import Refused
 from bot.domain.judge.history.replay import JudgedTick
-from bot.domain.rollout import machine, plans
+from bot.domain.rollout import plans
 from bot.domain.rollout.events import Acted as ActedEvent
 from bot.domain.rollout.events import Effect, Event, Transition
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action, Actor, Lane, Readiness, Release, Rollout
 from bot.domain.watch.health import ServerHealth, Strip
 from bot.engine.api import (

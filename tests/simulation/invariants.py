@@ -19,8 +19,8 @@ from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.judge.history.replay import JudgedTick, replayed, same
 from bot.domain.judge.judge import Outcome
 from bot.domain.records import Claimed, Judged, LaneRow, RolloutChange
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import Acted, Measured, Notify, SetDesired, Transition
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action, Actor, Desired, Lane, Phase, Release, Rollout
 from bot.domain.rollout.steps import Gate
 from tests.fakes.store import Statement

@@ -10,8 +10,8 @@ from unittest import mock
 
 from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.domain.judge.judge import Outcome, Verdict
-from bot.domain.rollout import approvals, machine, rollback, verdicts
 from bot.domain.rollout.events import ApplyFailed, SetDesired
+from bot.domain.rollout.machine import approvals, machine, rollback, verdicts
 from bot.domain.rollout.model import Phase
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.engine.effects import desired_state

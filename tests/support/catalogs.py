@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge import judge
-from bot.domain.rollout import machine
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Lane, Plan, Policy, Release
 from bot.domain.rollout.step_builder import Stepped
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify

@@ -9,9 +9,9 @@ from bot.domain.judge import judge
 from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.judge.history.replay import judged_tick
 from bot.domain.rollout.events import Acted, Applied, Measured, Reported
+from bot.domain.rollout.machine.verdicts import required_s
 from bot.domain.rollout.model import Action, Actor, Lane, Plan, Policy, Release, Rollout
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify
-from bot.domain.rollout.verdicts import required_s
 from bot.engine.api import DeployRequest, SeriesPoint
 from tests.fakes.engine import FakeEngine
 from tests.support.actors import DEV, LEAD

@@ -13,7 +13,7 @@ from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import dumped, spliced
 from bot.adapters.postgres.effects import call
 from bot.domain.records import Active, Answer, Loaded, RolloutChange, effect_key
-from bot.domain.rollout import machine, steps
+from bot.domain.rollout import steps
 from bot.domain.rollout.events import (
     CallPeople,
     Effect,
@@ -23,6 +23,7 @@ from bot.domain.rollout.events import (
     SetDesired,
     Transition,
 )
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Identity, Lane, Phase, Rollout
 from bot.ports.errors import AlreadyAnswered, LaneTaken
 from bot.ports.store import NO_LANE, PANIC_NOTE

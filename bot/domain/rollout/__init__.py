@@ -1,1 +1,1 @@
-"""Rollouts: model, plans, kinds of steps, state machine."""
+"""Rollouts: model, plans, kinds of steps, and the state machine in `machine/`."""

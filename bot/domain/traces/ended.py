@@ -10,7 +10,7 @@ from functools import cached_property
 from bot.domain.judge.judge import Verdict
 from bot.domain.records import RolloutChange
 from bot.domain.rollout.events import Transition
-from bot.domain.rollout.machine import GOING
+from bot.domain.rollout.machine.machine import GOING
 from bot.domain.rollout.model import Phase, Rollout
 from bot.domain.traces.ids import moment, span_id_of, trace_id_of
 from bot.domain.traces.spans import Span, SpanEvent, Value, attributes, cut

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from bot.domain.rollout import steps
-from bot.domain.rollout.machine import GOING
+from bot.domain.rollout.machine.machine import GOING
 from bot.domain.rollout.model import Approval, Phase, Rollout, Step
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for

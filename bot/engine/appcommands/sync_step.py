@@ -12,7 +12,8 @@ from bot.domain.appcommands.validation import validate
 from bot.domain.errors import UserError
 from bot.domain.formatting import counted, duration
 from bot.domain.records import AuditEntry, LaneRow, Situation
-from bot.domain.rollout import approvals, plans
+from bot.domain.rollout import plans
+from bot.domain.rollout.machine import approvals
 from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release, Rollout
 from bot.domain.rollout.steps import Gate, RestoreCommands, RunSync
 from bot.engine.lanes import PATIENT_S, Lanes

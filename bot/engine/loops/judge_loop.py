@@ -15,11 +15,11 @@ from bot.domain.judge.evidence.ticks import EvidenceState
 from bot.domain.judge.history.replay import judged_tick
 from bot.domain.judge.history.served import ServedTick, served_in_rollout
 from bot.domain.records import Judged, Loaded
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import Crashed, DrawCard, Measured
+from bot.domain.rollout.machine import machine
+from bot.domain.rollout.machine.verdicts import required_s
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.rollout.step_builder import Stepped
-from bot.domain.rollout.verdicts import required_s
 from bot.engine.loops.sampler import Measurement, Sampler, crash
 from bot.engine.observation import heard_by
 from bot.engine.stepper import Stepper, change_of, stamped

@@ -14,8 +14,9 @@ from bot.domain.config import LaneConfig
 from bot.domain.errors import UserError
 from bot.domain.formatting import clean
 from bot.domain.records import Situation
-from bot.domain.rollout import machine, plans
+from bot.domain.rollout import plans
 from bot.domain.rollout.changes import Changes, known_changes, page
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action, Lane, Plan, Precondition, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes

@@ -16,8 +16,8 @@ from typing import Any
 import discord
 
 from bot.domain.formatting import duration
-from bot.domain.rollout import machine
 from bot.domain.rollout.changes import Changes
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action, Actor, Phase, Rollout
 from bot.domain.rollout.steps import meaning
 from bot.domain.rollout.wording import wording_for

@@ -13,7 +13,7 @@ import structlog
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import UserError
 from bot.domain.records import Active
-from bot.domain.rollout import machine
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Rollout
 from bot.engine.api import RolloutView
 from bot.engine.stepper import judged

@@ -11,8 +11,8 @@ import discord
 
 from bot.domain import phrasebook
 from bot.domain.formatting import counted, duration
+from bot.domain.rollout.machine.verdicts import warned
 from bot.domain.rollout.model import Lane, Phase, Running
-from bot.domain.rollout.verdicts import warned
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import DryRun, LaneStatus, RolloutSummary
 from bot.engine.requests.calibration import Tried

@@ -10,9 +10,10 @@ from bot.domain.formatting import with_times
 from bot.domain.judge.history.backtest import Backtest
 from bot.domain.judge.why import Block, Line
 from bot.domain.records import Lock, RolloutSummary
-from bot.domain.rollout import approvals, machine, plans, verdicts
+from bot.domain.rollout import plans
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Transition
+from bot.domain.rollout.machine import approvals, machine, verdicts
 from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from bot.domain import phrasebook
 from bot.domain.config import Catalog
 from bot.domain.reports.tables import Table
-from bot.domain.rollout import approvals
+from bot.domain.rollout.machine import approvals
 from bot.domain.rollout.model import Action, Lane, Phase, Rollout
 from bot.domain.tokens import SCOPE_OF, ApiToken
 from bot.domain.watch.alerts.silences import Silence

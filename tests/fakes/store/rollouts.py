@@ -18,8 +18,9 @@ from bot.domain.records import (
     RolloutChange,
     effect_key,
 )
-from bot.domain.rollout import machine, steps
+from bot.domain.rollout import steps
 from bot.domain.rollout.events import CallPeople, LockLane, MarkKnownGood, Notify, SetDesired
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Rollout
 from bot.ports.errors import AlreadyAnswered, LaneTaken
 from bot.ports.store import NO_LANE, PANIC_NOTE

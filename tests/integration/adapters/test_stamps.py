@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.records import RolloutChange
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import Acted
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action
 from bot.engine.stepper import change_of
 from tests.support.actors import LEAD

@@ -9,7 +9,6 @@ from typing import Any
 
 from bot.domain.judge import judge
 from bot.domain.judge.evidence.ticks import Counts, Tick
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import (
     Acted,
     Applied,
@@ -25,6 +24,7 @@ from bot.domain.rollout.events import (
     TimerDue,
     Transition,
 )
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action, Actor, Lane, Plan, Policy, Release, Rollout, Step
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
 from tests.support.actors import DEV, LEAD, ONCALL

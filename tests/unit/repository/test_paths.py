@@ -119,11 +119,11 @@ def test_every_path_in_documents_and_docstrings_exists() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("See bot/domain/rollout/machine.py and docs/judge.md.", 0),
+        ("See bot/domain/rollout/machine/machine.py and docs/judge.md.", 0),
         ("See bot/catalog.py.", 1),
         ("in `bot/domain/` and config/examples", 0),
         ("`mixture.py` has it", 1),
-        ("`bot.domain.rollout.machine.step` does it", 0),
+        ("`bot.domain.rollout.machine.machine.step` does it", 0),
         ("`bot.domain.terms` has the words", 1),
         ("tests/e2e/test_*.py play it", 0),
         ("your own config/catalog/ folder", 0),

@@ -20,8 +20,8 @@ from bot.domain.judge.evidence.ticks import (
     begin_evidence,
     difference,
 )
-from bot.domain.rollout import approvals, machine
 from bot.domain.rollout.events import Acted, Applied, DrawCard, LockLane, Measured, Notify, Reported
+from bot.domain.rollout.machine import approvals, machine
 from bot.domain.rollout.model import Action, Phase, Rollout
 from tests.support.actors import DEV, LEAD
 from tests.support.catalogs import GATED, GUILD, PRODUCTION, STAGING, V140, V150, policy

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot.adapters.postgres import serialization
-from bot.domain.rollout import approvals, steps
+from bot.domain.rollout import steps
+from bot.domain.rollout.machine import approvals
 from bot.domain.rollout.model import Rollout
 
 STORED: dict[str, Any] = json.loads((Path(__file__).parent / "documents_schema_1.json").read_text())

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import Refused
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import Notify
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action
 from bot.domain.rollout.steps import Gate, Shift
 from tests.support.actors import DEV, DEV2, GUEST, LEAD, LEAD2, ONCALL

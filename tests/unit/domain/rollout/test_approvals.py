@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import Refused
-from bot.domain.rollout import approvals, machine
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.events import TimerDue
+from bot.domain.rollout.machine import approvals, machine
 from bot.domain.rollout.model import SYSTEM, Action, Actor, Approval, Lane, Plan, Release
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak
 from tests.support.actors import DEV, GUEST, LEAD, LEAD2, ONCALL

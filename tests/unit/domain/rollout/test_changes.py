@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.rollout import machine
 from bot.domain.rollout.changes import Changes, known_changes, page
 from bot.domain.rollout.events import ChangesRead, LogLine, ReadChanges
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Phase
 from tests.support.rules.story import LANE, Story
 

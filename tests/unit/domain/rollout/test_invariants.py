@@ -15,7 +15,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bot.domain.errors import Refused
 from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.judge.judge import Outcome
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import (
     Acted,
     Applied,
@@ -30,6 +29,7 @@ from bot.domain.rollout.events import (
     SetDesired,
     TimerDue,
 )
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action, Desired, Phase, Release, Rollout, Step
 from bot.domain.rollout.steps import Gate, Observe, RunChecks, Shift, Soak
 from tests.support.actors import DEV, DEV2, GUEST, LEAD, LEAD2, ONCALL

@@ -6,8 +6,8 @@ import pytest
 
 from bot.domain.errors import Refused
 from bot.domain.judge.judge import Outcome
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import LockLane, Notify
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action, Phase
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak
 from tests.support.actors import DEV, LEAD, ONCALL

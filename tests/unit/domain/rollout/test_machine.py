@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import IllegalTransition, UserError
 from bot.domain.judge.evidence.ticks import Tick
-from bot.domain.rollout import machine, plans
+from bot.domain.rollout import plans
 from bot.domain.rollout.events import (
     Applied,
     ApplyFailed,
@@ -23,6 +23,7 @@ from bot.domain.rollout.events import (
     SetDesired,
     TimerDue,
 )
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import SYSTEM, Action, Actor, Phase
 from bot.domain.rollout.steps import Gate, Observe, RunChecks, Shift, Soak, Verify
 from tests.support.actors import DEV, LEAD, ONCALL

@@ -6,10 +6,10 @@ import pytest
 
 from bot.domain.errors import Refused
 from bot.domain.judge.judge import Outcome, Reason, Verdict
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import LockLane, TimerDue
+from bot.domain.rollout.machine import machine
+from bot.domain.rollout.machine.progress import because, passed
 from bot.domain.rollout.model import Action
-from bot.domain.rollout.progress import because, passed
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak
 from tests.support.actors import DEV, LEAD, LEAD2, ONCALL
 from tests.support.rules.story import GATE, SOAK_S, VERIFY, Story

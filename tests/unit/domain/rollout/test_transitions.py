@@ -10,7 +10,6 @@ import pytest
 
 from bot.domain.errors import IllegalTransition, Refused
 from bot.domain.judge.evidence.ticks import Counts, Tick
-from bot.domain.rollout import machine
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import (
     Acted,
@@ -25,7 +24,8 @@ from bot.domain.rollout.events import (
     SealBroken,
     TimerDue,
 )
-from bot.domain.rollout.machine import LATE, TABLE
+from bot.domain.rollout.machine import machine
+from bot.domain.rollout.machine.machine import LATE, TABLE
 from bot.domain.rollout.model import Action, Actor, Phase, Rollout
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, SyncCommands
 from tests.support.actors import LEAD

@@ -17,7 +17,6 @@ from opentelemetry.semconv._incubating import attributes as incubating
 from bot.adapters.postgres import serialization
 from bot.domain.errors import IllegalTransition, UserError
 from bot.domain.records import AuditEntry, Claimed, GivenUp, RolloutChange
-from bot.domain.rollout import machine
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import (
     Applied,
@@ -31,6 +30,7 @@ from bot.domain.rollout.events import (
     ReportedEffect,
     SetDesired,
 )
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import SYSTEM, Action, Actor, Release, Rollout
 from bot.domain.rollout.steps import Gate, Run, RunCommand, Shift, Soak, StopRuns
 from bot.domain.traces.effects import effect_span, effect_span_id, trace_id_of_claim

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from bot.domain.judge.evidence.ticks import Tick
 from bot.domain.judge.judge import Outcome, Reason, Verdict
 from bot.domain.judge.verdict import SICK
-from bot.domain.rollout import machine
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Acted, ApplyFailed, Measured
+from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import FINAL, PHASE_MEANS, Action, Phase, Plan, Readiness, Rollout
 from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import RolloutView

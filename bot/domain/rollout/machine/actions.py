@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from bot.domain import phrasebook
 from bot.domain.formatting import duration
-from bot.domain.rollout import approvals, progress, rollback
 from bot.domain.rollout.events import Acted, Notify
+from bot.domain.rollout.machine import approvals, progress, rollback
 from bot.domain.rollout.model import Grant, Pause, Phase, Release, Rollout
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps import Gate

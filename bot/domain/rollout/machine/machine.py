@@ -34,7 +34,7 @@ from typing import Any
 
 from bot.domain import phrasebook
 from bot.domain.errors import IllegalTransition
-from bot.domain.rollout import actions, approvals, plans, progress, rollback, verdicts
+from bot.domain.rollout import plans
 from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import (
@@ -49,6 +49,7 @@ from bot.domain.rollout.events import (
     SealBroken,
     TimerDue,
 )
+from bot.domain.rollout.machine import actions, approvals, progress, rollback, verdicts
 from bot.domain.rollout.model import (
     FINAL,
     SYSTEM,

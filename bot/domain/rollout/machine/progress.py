@@ -5,9 +5,10 @@ from __future__ import annotations
 from bot.domain.errors import IllegalTransition
 from bot.domain.judge import judge
 from bot.domain.judge.judge import Outcome, Verdict
-from bot.domain.rollout import rollback, steps
-from bot.domain.rollout.approvals import cleared
+from bot.domain.rollout import steps
 from bot.domain.rollout.events import Applied, ApplyFailed, ChangesRead, MarkKnownGood, Notify, Reported
+from bot.domain.rollout.machine import rollback
+from bot.domain.rollout.machine.approvals import cleared
 from bot.domain.rollout.model import Phase
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps.kind import DONE, StepFailed, StepResult

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bot.domain.judge import judge
 from bot.domain.judge.judge import JudgeState, Outcome, Verdict
-from bot.domain.rollout import progress, rollback
 from bot.domain.rollout.events import Measured, TimerDue
+from bot.domain.rollout.machine import progress, rollback
+from bot.domain.rollout.machine.progress import back_to_soak, because, passed, troubled
 from bot.domain.rollout.model import Phase, Rollout
-from bot.domain.rollout.progress import back_to_soak, because, passed, troubled
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps import Gate
 
