@@ -21,8 +21,8 @@ from bot.web.api.calls import ApiCall
 from bot.web.api.dependencies import ApiDependencies
 from bot.web.api.handlers import Handlers
 from bot.web.api.operations import OPERATIONS, Operation
+from bot.web.api.parsing import interaction_of, read
 from bot.web.api.problems import Problem, asked_by, problems
-from bot.web.api.reading import interaction_of, read
 from bot.web.api.reports import Download
 
 Handle = Callable[[ApiCall], Awaitable[BaseModel | Download]]

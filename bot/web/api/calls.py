@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor
 from bot.domain.tokens import ApiToken
+from bot.web.api.parsing import Request
 from bot.web.api.problems import Problem
-from bot.web.api.reading import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from bot.adapters.targets.jobs.lane import (
     observed,
     order_of,
 )
-from bot.adapters.targets.jobs.observing import Observations
+from bot.adapters.targets.jobs.observe_commands import Observations
 from bot.adapters.targets.jobs.settings import JobTargetSettings, LaneAddressSettings
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState

@@ -1,4 +1,4 @@
-"""Requests as models; every mistake of path, query, headers and body is reported at once."""
+"""Parsing of requests into models; every mistake of path, query, headers and body is reported at once."""
 
 from __future__ import annotations
 
