@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from discord_sandbox.discord.saving.saved import SavedWorld
+from discord_sandbox.libraries import CONNECTIONS
 from discord_sandbox.sandbox import Sandbox
 from discord_sandbox.world import World, read_world
 
@@ -92,7 +93,7 @@ async def _serve(sandbox: Sandbox, file: Path | None) -> None:
     async with sandbox:
         sys.stdout.write(json.dumps(sandbox.describe() | {"pid": os.getpid()}) + "\n")
         sys.stdout.flush()
-        sys.stderr.write(_hint(sandbox))
+        sys.stderr.write(hint(sandbox))
         await stop.wait()
         saved = None if file is None else await sandbox.save()
     if file is not None and saved is not None:
@@ -102,18 +103,23 @@ async def _serve(sandbox: Sandbox, file: Path | None) -> None:
             sys.exit(f"discord-sandbox: cannot save to {file}: {_why(error)}")
 
 
-def _hint(sandbox: Sandbox) -> str:
-    """For people: where to look, and how to connect a bot."""
-    tokens = "".join(f"  {one.name}: {one.token}\n" for one in sandbox.core.state.applications.values())
+def hint(sandbox: Sandbox) -> str:
+    """For people: where to look, and how to connect a bot; in 100 columns."""
+    bots, ready = sandbox.core.state.applications.values(), sandbox.describe()
+    width = max((len(one.name) for one in bots), default=0)
+    tokens = "".join(f"  {one.name:<{width}}  {one.token}\n" for one in bots)
+    libraries = "".join(
+        f"  {one.library}\n" + "".join(f"    {line}\n" for line in one.addressed(ready))
+        for one in CONNECTIONS
+    )
     return f"""\
 Open {sandbox.url} to act as people. Ctrl+C stops it.
-A bot connects with one of these tokens:
-{tokens}and two addresses, with discord.py:
-  discord.http.Route.BASE = "{sandbox.api_base}"
-  discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL("{sandbox.gateway_url}")
-with discord.js:
-  new Client({{ rest: {{ api: "{sandbox.url}/api" }}, ... }})
-Other libraries: docs/libraries.md. Tests: docs/testing.md.
+
+A bot connects with its token:
+{tokens}
+and with the lines of its library:
+{libraries}
+serenity, twilight, discordgo, JDA: docs/libraries.md. Tests: docs/testing.md.
 """
 
 

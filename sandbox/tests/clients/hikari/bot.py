@@ -14,9 +14,10 @@ from hikari.impl import TextDisplayComponentBuilder as Text
 from words import WORDS
 
 ready = json.loads(os.environ["SANDBOX"])
+intents = hikari.Intents.ALL
 # [sandbox]
 token = ready["applications"][0]["token"]
-bot = hikari.GatewayBot(token, rest_url=ready["api_base"], intents=hikari.Intents.ALL)
+bot = hikari.GatewayBot(token, rest_url=ready["api_base"], intents=intents)
 # [/sandbox]
 
 DISHES = ("bread", "salad", "soup")
