@@ -93,6 +93,55 @@ describe("a bot that takes orders", () => {
     await fetch(`${sandbox.apiBase}/users/@me`);
     await assert.rejects(sandbox.assertNoErrors(), /1 calls were refused:\n {2}401 GET \/users\/@me/);
   });
+
+  it("has people among themselves", async () => {
+    const [ada, ben, owner] = ["ada", "ben", "owner"].map((name) => sandbox.person(name));
+    const said = await ada.write("news", "soup?", { files: { "a.txt": "soup", "b.bin": Uint8Array.of(0, 255) } });
+    assert.deepEqual(said.body.attachments.map((one) => [one.filename, one.size]), [["a.txt", 4], ["b.bin", 2]]);
+    const answer = await ben.reply(said, "gladly");
+    assert.deepEqual([answer.body.reference.message_id, answer.body.notified], [said.id, ["ada"]]);
+    assert.deepEqual((await ben.reply(said.id, "or not", { mention: false })).body.notified, []);
+    assert.equal((await ben.forward(said, "support")).body.forwarded, "soup?");
+    assert.equal((await ada.edit(said, "bread?")).body.content, "bread?");
+    const asked = await ada.poll("news", "Dinner?", ["Soup", "Bread"], { multiple: true });
+    const voted = await ben.vote(asked, "Soup", 2);
+    assert.deepEqual(voted.body.poll.answers.map((one) => one.users), [["ben"], ["ben"]]);
+    await owner.delete(answer);
+    await assert.rejects(ben.edit(said, "no soup"), /ben did not write this message/);
+    const thread = await ada.startThread("news", "about soup", "which one?", { message: said });
+    await ben.joinThread(thread);
+    await ben.leaveThread("about soup");
+    assert.equal((await ben.messages(thread)).at(-1).text, "which one?");
+  });
+
+  it("has people who come, go and use context menus", async () => {
+    const zoe = sandbox.person("zoe");
+    await zoe.join({ displayName: "Zoe", roles: ["helper"] });
+    const said = await zoe.write("support", "hello");
+    assert.equal(said.body.author_name, "Zoe");
+    const [robot, echo] = sandbox.ready.applications;
+    const ask = ({ token }, method, path, body) => {
+      const headers = { Authorization: `Bot ${token}`, "Content-Type": "application/json" };
+      return fetch(`${sandbox.apiBase}${path}`, { method, headers, body: JSON.stringify(body) });
+    };
+    await sandbox.call("PATCH", "roles/Robot", { permissions: { CREATE_EVENTS: true } });
+    const [start, end] = [1, 2].map((hours) => new Date(Date.now() + hours * 3_600_000).toISOString());
+    const event = { name: "Soup day", entity_type: 3, privacy_level: 2, entity_metadata: { location: "Kitchen" } };
+    const times = { scheduled_start_time: start, scheduled_end_time: end };
+    assert.equal((await ask(robot, "POST", `/guilds/${sandbox.ready.guilds[0].id}/scheduled-events`, { ...event, ...times })).status, 200);
+    await zoe.joinEvent("Soup day");
+    const users = async () => (await sandbox.call("GET", "scheduled-events")).events[0].users;
+    assert.deepEqual(await users(), ["zoe"]);
+    await zoe.leaveEvent("Soup day");
+    assert.deepEqual(await users(), []);
+    const commands = [{ type: 2, name: "Wave" }, { type: 3, name: "Keep" }];
+    assert.equal((await ask(echo, "PUT", `/applications/${echo.id}/commands`, commands)).status, 200);
+    const kim = sandbox.person("kim", { patience: 0 });
+    assert.equal((await kim.userCommand("support", "Wave", zoe)).body.target_user, "zoe");
+    assert.equal((await kim.messageCommand(said, "Keep")).body.target_message, said.id);
+    await zoe.leave();
+    await assert.rejects(zoe.write("support", "again"), /There is no person "zoe"/);
+  });
 });
 
 it("starts with a world of its own, and says why it did not start", async () => {

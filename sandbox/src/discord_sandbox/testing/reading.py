@@ -22,6 +22,10 @@ class ChannelReader:
         found = await self._api.call("GET", path, limit=limit, **self._query)
         return [SeenMessage.read(one) for one in found["messages"]]
 
+    async def message(self, message_id: str) -> SeenMessage:
+        """Raises CallRefused for one that is not there, or not seen."""
+        return SeenMessage.read(await self._api.call("GET", f"messages/{message_id}", **self._query))
+
     async def wait_for_message(
         self, channel: str, text: str, *, author: str, after: SeenMessage | None, seconds: float
     ) -> SeenMessage:
