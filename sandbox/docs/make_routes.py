@@ -34,8 +34,6 @@ WITHOUT = {
     "POST /channels/{channel_id}/messages": "sticker_ids shared_client_theme",
     "POST /channels/{channel_id}/invites": _TARGETS,
     "GET /invites/{code}": "target_channel_id target_message_id",
-    "POST /guilds/{guild_id}/scheduled-events": "image",
-    "PATCH /guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}": "image",
     "GET /guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}/users/counts": (
         "guild_scheduled_event_exception_ids"
     ),
@@ -44,12 +42,6 @@ WITHOUT = {
     "PATCH /guilds/{guild_id}/roles/{role_id}": "icon",
     "POST /users/@me/channels": "access_tokens nicks",
     "POST /guilds/{guild_id}/channels": _OTHER_CHANNELS.replace("type icon", "").rstrip(),
-    "POST /channels/{channel_id}/webhooks": "avatar",
-    "PATCH /webhooks/{webhook_id}": "avatar",
-    "PATCH /webhooks/{webhook_id}/{webhook_token}": "avatar",
-    "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}": "with_components",
-    "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original": "with_components",
-    "POST /webhooks/{webhook_id}/{webhook_token}": "avatar_url",
 }
 # What else is missing, as a sentence.
 BESIDES = {

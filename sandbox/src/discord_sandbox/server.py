@@ -81,6 +81,8 @@ def create_app(world: World, clock: Clock, *, processes_file: Path | None = None
     app.router.add_get("/gateway", connect)
     app.router.add_get("/gateway/resume/{application}/", connect)
     app.router.add_get("/cdn/embed/avatars/{name}", _avatar)
+    app.router.add_get("/cdn/avatars/{user}/{name}", _webhook_avatar)
+    app.router.add_get("/cdn/guild-events/{event}/{name}", _event_image)
     app.router.add_get("/cdn/emojis/{name}", _emoji)
     app.router.add_get("/cdn/{path:(?:ephemeral-)?attachments/.+}", _attachment)
     add_routes(app)
@@ -137,6 +139,23 @@ async def _emoji(request: web.Request) -> web.Response:
     return _shown(found.image, found.content_type)
 
 
+async def _webhook_avatar(request: web.Request) -> web.Response:
+    """The picture as it was uploaded. Of an address, which is not asked for its picture, a drawn one."""
+    webhook = request.app[CORE].state.webhooks.get(request.match_info["user"])
+    found = webhook.avatar if webhook is not None else None
+    if found is None or found.digest != request.match_info["name"].partition(".")[0]:
+        return await _avatar(request)
+    return _shown(found.content, found.content_type)
+
+
+async def _event_image(request: web.Request) -> web.Response:
+    for guild in request.app[CORE].state.guilds.values():
+        event = guild.events.get(request.match_info["event"])
+        if event is not None and event.image is not None:
+            return _shown(event.image.content, event.image.content_type)
+    return reply({"message": "404: Not Found", "code": 0}, 404)
+
+
 def _shown(content: bytes, content_type: str) -> web.Response:
     return web.Response(
         body=content,
@@ -152,7 +171,7 @@ COLORS = ("#5865f2", "#757e8a", "#3ba55c", "#faa61a", "#ed4245", "#eb459e")
 
 
 async def _avatar(request: web.Request) -> web.Response:
-    digits = "".join(char for char in request.match_info["name"] if char.isdigit()) or "0"
+    digits = "".join(char for char in request.match_info["name"] if char.isdecimal())[-9:] or "0"
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40">'
         f'<rect width="40" height="40" fill="{COLORS[int(digits) % len(COLORS)]}"/>'

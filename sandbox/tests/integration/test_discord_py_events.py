@@ -1,12 +1,16 @@
 """discord.py's scheduled events, from their making to their end."""
 
+import base64
 import datetime
 
 import discord
 
 from discord_sandbox import Sandbox, World
+from discord_sandbox.api.calls.emojis import SMILE
 from support.client import Client
 from support.discord_py import SandboxBot, listening, running
+
+PICTURE = base64.b64decode(SMILE.partition(",")[2])
 
 
 async def test_an_event_is_made_begun_and_ended() -> None:
@@ -25,7 +29,9 @@ async def test_an_event_is_made_begun_and_ended() -> None:
             entity_type=discord.EntityType.external,
             privacy_level=discord.PrivacyLevel.guild_only,
             location="Kitchen",
+            image=PICTURE,
         )
+        assert made.cover_image is not None
         assert (await created).id == made.id
         assert (made.location, made.creator_id) == ("Kitchen", bot.application_id)
         added = await listening(bot, "scheduled_event_user_add", name="ada")

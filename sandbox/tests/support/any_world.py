@@ -150,7 +150,12 @@ class Play:
         known, path = list(self.state.guilds[guild].events), f"/guilds/{guild}/scheduled-events"
         if not known or b % 4 == 0:
             now = self.client.sandbox.core.clock.now()
-            body: JSON = {"name": f"e{a}", "entity_type": 3, "privacy_level": 2}
+            body: JSON = {
+                "name": f"e{a}",
+                "entity_type": 3,
+                "privacy_level": 2,
+                "image": SMILE if a % 2 else None,
+            }
             body |= {"scheduled_start_time": iso(now + 60), "scheduled_end_time": iso(now + 120)}
             await self.rest("POST", path, body | {"entity_metadata": {"location": "x"}})
         elif b % 4 == 1:
@@ -235,7 +240,8 @@ class Play:
 
     async def use_webhook(self, a: int, b: int) -> None:
         if b % 2 == 0 or not self.state.webhooks:
-            await self.rest("POST", f"/channels/{self.channel(0).id}/webhooks", {"name": f"w{a}"})
+            body = {"name": f"w{a}", "avatar": SMILE if a % 2 else None}
+            await self.rest("POST", f"/channels/{self.channel(0).id}/webhooks", body)
         else:
             hook = chosen(list(self.state.webhooks.values()), a)
             await self.rest("POST", f"/webhooks/{hook.id}/{hook.token}", {"content": f"{b}"}, token="")

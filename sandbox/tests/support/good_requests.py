@@ -110,6 +110,8 @@ def _message(body: JSON, there: There) -> JSON:
         made["content"] = "x"
     if body.get("flags") is not None:
         made["flags"] = abs(body["flags"]) % COMPONENTS_V2
+    if body.get("avatar_url") is not None:
+        made["avatar_url"] = "https://example.com/cook.png"
     if body.get("embeds"):
         made["embeds"] = [_embed(one) for one in body["embeds"]]
     if body.get("components"):
@@ -143,14 +145,16 @@ def _said(media: JSON, longest: int) -> str:
     return str(media.get("text") or "x")[:longest]
 
 
+def _pictured(body: JSON, there: There) -> JSON:
+    return body | {key: SMILE for key in ("avatar", "image") if body.get(key) is not None}
+
+
 def _event(body: JSON, there: There) -> JSON:
     place = {1: there["stage"], 2: there["voice"], 3: None}[body["entity_type"]]
-    made = body | {"name": body["name"] or "Feast", "channel_id": place}
+    made = _pictured(body, there) | {"name": body["name"] or "Feast", "channel_id": place}
     made |= {"scheduled_start_time": there["soon"], "scheduled_end_time": there["later"]}
     if place is None:
         made["entity_metadata"] = {"location": body["entity_metadata"]["location"] or "Kitchen"}
-    if body.get("image") is not None:
-        made["image"] = SMILE
     if body.get("recurrence_rule") is not None:
         once = {"start": there["soon"], "end": None, "interval": 1, "count": None}
         made["recurrence_rule"] = body["recurrence_rule"] | once
@@ -178,9 +182,13 @@ _BODIES: Mapping[str, Callable[[Any, There], Any]] = {
     "POST /applications/{application_id}/commands": _command,
     "POST /applications/{application_id}/emojis": _emoji,
     "POST /applications/{application_id}/guilds/{guild_id}/commands": _command,
+    "PATCH /guilds/{guild_id}/scheduled-events/{guild_scheduled_event_id}": _pictured,
+    "PATCH /webhooks/{webhook_id}": _pictured,
+    "PATCH /webhooks/{webhook_id}/{webhook_token}": _pictured,
     "PUT /applications/{application_id}/commands": _commands,
     "PUT /applications/{application_id}/guilds/{guild_id}/commands": _commands,
     "POST /channels/{channel_id}/messages": _message,
+    "POST /channels/{channel_id}/webhooks": _pictured,
     "POST /guilds/{guild_id}/bulk-ban": _bans,
     "POST /guilds/{guild_id}/emojis": _emoji,
     "POST /guilds/{guild_id}/scheduled-events": _event,

@@ -1,10 +1,13 @@
 """Scheduled events: who makes, begins and ends them, where and when they can be, and who is interested."""
 
+import base64
+import re
 from typing import Any
 
 import pytest
 
 from discord_sandbox import ManualClock
+from discord_sandbox.api.calls.emojis import SMILE
 from discord_sandbox.discord.rules.events import MOST
 from discord_sandbox.discord.state.clock import iso
 from support.client import Client, Wire
@@ -113,7 +116,9 @@ WRONG: list[tuple[JSON, str]] = [
     ({"entity_metadata": {"location": "x" * 101}}, "entity_metadata"),
     ({"channel_id": "1"}, "channel_id"),
     ({"entity_type": 2, "entity_metadata": None}, "channel_id"),
-    ({"image": 5, "name": 1.5, "recurrence_rule": []}, "recurrence_rule"),
+    ({"description": 5, "name": 1.5, "recurrence_rule": []}, "recurrence_rule"),
+    ({"image": 5}, "image"),
+    ({"image": "soup.png"}, "image"),
     ({"recurrence_rule": {"start": "2026-01-01T00:00:00Z", "frequency": 4}}, "recurrence_rule"),
     ({"recurrence_rule": {"frequency": 2}}, "recurrence_rule"),
 ]
@@ -128,6 +133,21 @@ async def test_what_cannot_be_an_event(client: Client, wrong: JSON, at: str) -> 
     event = await made(client)
     assert (await client.rest("PATCH", path(client, event["id"]), wrong)).code == 50035
     assert (await client.rest("GET", path(client, event["id"]))).body == event
+
+
+async def test_an_event_has_a_picture(client: Client) -> None:
+    await client.grant(CREATE)
+    event = await made(client, image=SMILE)
+    own, at = path(client, event["id"]), f"{client.sandbox.url}/cdn/guild-events/{event['id']}"
+    assert re.fullmatch("[0-9a-f]{32}", event["image"])
+    assert (await client.rest("PATCH", own, {"name": "Fast"})).body["image"] == event["image"]
+    async with client.http.get(f"{at}/{event['image']}.png") as got:
+        picture = base64.b64decode(SMILE.partition(",")[2])
+        assert (got.content_type, await got.read()) == ("image/png", picture)
+    assert (await client.rest("PATCH", own, {"image": "data:image/png;base64,eA=="})).code == 50046
+    assert (await client.rest("PATCH", own, {"image": None})).body["image"] is None
+    async with client.http.get(f"{at}/{event['image']}.png") as got:
+        assert got.status == 404
 
 
 async def test_an_event_takes_place_in_a_channel_of_its_kind(client: Client) -> None:

@@ -1,9 +1,12 @@
 """Webhooks of channels: made and managed by those who may, used by who has the address."""
 
+import base64
+import re
 from typing import Any
 
 import pytest
 
+from discord_sandbox.api.calls.emojis import SMILE
 from support.client import Client, Wire
 
 JSON = dict[str, Any]
@@ -132,6 +135,44 @@ async def test_its_messages_have_its_name_or_another_and_can_be_changed(client: 
     assert (await post(client, hook, {"content": "x" * 2001})).code == 50035
 
 
+async def test_its_picture_is_kept_and_that_of_an_address_is_drawn(client: Client) -> None:
+    hook = await made(client)
+    by_id, picture = f"/webhooks/{hook['id']}", base64.b64decode(SMILE.partition(",")[2])
+    seen = (await client.rest("PATCH", by_id, {"avatar": SMILE})).body["avatar"]
+    assert (hook["avatar"], bool(re.fullmatch("[0-9a-f]{32}", seen))) == (None, True)
+    renamed = (await client.rest("PATCH", address(hook), {"name": "Cellar"}, token="")).body
+    assert (renamed["name"], renamed["avatar"]) == ("Cellar", seen)
+    posted = (await post(client, hook, {"content": "x"})).body
+    assert posted["author"]["avatar"] == seen
+    at = (await client.api("GET", f"messages/{posted['id']}")).body["avatar_url"]
+    assert at == f"/cdn/avatars/{hook['id']}/{seen}.png"
+    async with client.http.get(client.sandbox.url + at) as got:
+        assert (got.content_type, await got.read()) == ("image/png", picture)
+    cook = {"content": "x", "avatar_url": "https://example.com/cook.png"}
+    drawn = (await post(client, hook, cook)).body["author"]["avatar"]
+    assert drawn not in (None, seen)
+    assert (await post(client, hook, cook)).body["author"]["avatar"] == drawn
+    async with client.http.get(f"{client.sandbox.url}/cdn/avatars/{hook['id']}/{drawn}.png") as got:
+        assert got.content_type == "image/svg+xml"
+    moving = "data:image/gif;base64," + base64.b64encode(b"GIF89a" + b"\x21\xf9\x04" * 2).decode()
+    assert (await client.rest("PATCH", by_id, {"avatar": moving})).body["avatar"].startswith("a_")
+    assert (await client.rest("PATCH", by_id, {"avatar": None})).body["avatar"] is None
+    assert (await post(client, hook, {"content": "x"})).body["author"]["avatar"] is None
+    new = {"name": "Kitchen", "avatar": SMILE}
+    assert (await client.rest("POST", f"{channel(client)}/webhooks", new)).body["avatar"] == seen
+
+
+async def test_what_is_no_picture_is_refused(client: Client) -> None:
+    hook = await made(client)
+    for avatar, code in (("x", 50035), (1, 50035), ("data:image/png;base64,eA==", 50046)):
+        for path, token in ((f"/webhooks/{hook['id']}", None), (address(hook), "")):
+            assert (await client.rest("PATCH", path, {"avatar": avatar}, token=token)).code == code
+        body = {"name": "Kitchen", "avatar": avatar}
+        assert (await client.rest("POST", f"{channel(client)}/webhooks", body)).code == code
+    for url in ("cook.png", "ftp://example.com/cook.png", "https://" + "x" * 2048):
+        assert (await post(client, hook, {"content": "x", "avatar_url": url})).code == 50035
+
+
 async def test_it_posts_in_threads_of_its_channel(client: Client) -> None:
     hook = await made(client)
     thread = (await client.rest("POST", f"{channel(client)}/threads", {"name": "log", "type": 11})).body["id"]
@@ -164,6 +205,12 @@ async def test_components_of_a_bots_webhook_are_pressed_at_the_bot(client: Clien
     assert (
         await client.api("POST", "presses", {"user": "ada", "message": shown.body["id"], "button": "Go"})
     ).status == 409
+    there = address(plain, shown.body["id"])
+    edited = await client.rest("PATCH", there, {"content": "y", "components": []}, token="")
+    assert (edited.body["content"], len(edited.body["components"])) == ("y", 1)
+    edited = await client.rest("PATCH", f"{there}?with_components=true", {"components": []}, token="")
+    assert edited.body["components"] == []
+    assert (await client.rest("PATCH", f"{there}?with_components=x", {}, token="")).code == 50035
 
 
 async def test_people_make_them_for_programs_that_are_no_bots(client: Client) -> None:

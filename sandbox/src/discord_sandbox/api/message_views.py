@@ -31,6 +31,8 @@ def time(seconds: float) -> str:
 
 
 def avatar(user: User) -> str:
+    if user.avatar is not None:
+        return f"/cdn/avatars/{user.id}/{user.avatar}.png"
     return f"/cdn/embed/avatars/{0 if user.bot else 1 + (int(user.id) >> 22) % 5}.png"
 
 

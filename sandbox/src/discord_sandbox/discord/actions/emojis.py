@@ -6,9 +6,9 @@ from discord_sandbox.discord.actions.audit import AuditLog
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rules.custom_emoji import MOST, MOST_OF_APPLICATION
-from discord_sandbox.discord.rules.images import Picture
 from discord_sandbox.discord.state.emoji import CustomEmoji
 from discord_sandbox.discord.state.model import Application, Guild
+from discord_sandbox.discord.state.picture import Picture
 from discord_sandbox.discord.state.store import State
 
 Owner = Guild | Application

@@ -57,4 +57,4 @@ def _apply(it: ScheduledEvent, given: EventFields) -> None:
     it.name, it.description = given.name, given.description
     it.kind, it.channel_id, it.location = given.kind, given.channel_id, given.location
     it.start, it.end, it.status = given.start, given.end, given.status
-    it.recurrence = given.recurrence
+    it.recurrence, it.image = given.recurrence, given.image

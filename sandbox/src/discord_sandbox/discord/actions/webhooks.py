@@ -10,6 +10,7 @@ from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rules import messages as rules
 from discord_sandbox.discord.rules.webhooks import MOST
 from discord_sandbox.discord.state.model import Channel, Message, User
+from discord_sandbox.discord.state.picture import Picture
 from discord_sandbox.discord.state.store import State
 from discord_sandbox.discord.state.webhook import Webhook
 
@@ -24,24 +25,25 @@ class Webhooks:
     def of(self, channel: Channel) -> list[Webhook]:
         return [one for one in self._state.webhooks.values() if one.channel is channel]
 
-    def create(self, channel: Channel, name: str, creator: User) -> Webhook:
+    def create(self, channel: Channel, name: str, creator: User, avatar: Picture | None = None) -> Webhook:
         """Raises 30007."""
         if len(self.of(channel)) >= MOST:
             raise DiscordError(30007)
         application_id = creator.id if creator.bot else None
-        made = Webhook(
-            self._state.new_id(), secrets.token_urlsafe(51), channel, name, creator, application_id
-        )
+        token = secrets.token_urlsafe(51)
+        made = Webhook(self._state.new_id(), token, channel, name, creator, application_id, avatar)
         self._state.webhooks[made.id] = made
         self._broadcast.webhooks_changed(channel)
         self._audit.webhook_made(made)
         return made
 
-    def change(self, it: Webhook, name: str | None, channel: Channel | None) -> None:
+    def change(self, it: Webhook, name: str | None, channel: Channel | None, avatar: Picture | None) -> None:
+        """A name or channel that is None stays; an avatar that is None is taken away."""
         former = it.channel
         with self._audit.webhook_change(it):
             it.name = it.name if name is None else name
             it.channel = it.channel if channel is None else channel
+            it.avatar = avatar
         if it.channel is not former:
             self._broadcast.webhooks_changed(former)
         self._broadcast.webhooks_changed(it.channel)
@@ -51,12 +53,12 @@ class Webhooks:
         self._broadcast.webhooks_changed(it.channel)
         self._audit.webhook_deleted(it)
 
-    def post(self, it: Webhook, place: Channel, name: str | None, upload: Upload) -> Message:
-        """Post in its channel or a thread of it, under the webhook's name or another one."""
-        return self._posts.create(place, author(it, name), upload, keys=rules.WEBHOOK)
+    def post(self, place: Channel, origin: Origin, upload: Upload) -> Message:
+        """Post in the channel of a webhook, or in a thread of it."""
+        return self._posts.create(place, origin, upload, keys=rules.WEBHOOK)
 
 
-def author(it: Webhook, name: str | None) -> Origin:
-    """A webhook as the author of a message, under its own name or another one."""
-    shown = name or it.name
-    return Origin(User(it.id, shown, shown, bot=True), None, webhook=it)
+def author(it: Webhook, name: str | None, picture: str | None) -> Origin:
+    """A webhook as the author of a message: under its own name and picture, or others. `picture`: its hash."""
+    shown, own = name or it.name, it.avatar_hash
+    return Origin(User(it.id, shown, shown, bot=True, avatar=picture or own), None, webhook=it)

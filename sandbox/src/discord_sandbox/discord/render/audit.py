@@ -90,6 +90,7 @@ def event(it: ScheduledEvent) -> JSON:
         "status": it.status,
         "privacy_level": GUILD_ONLY,
         "location": it.location,
+        "image_hash": it.image_hash,
     }
 
 
@@ -111,4 +112,5 @@ def webhook(it: Webhook) -> JSON:
         "name": it.name,
         "channel_id": it.channel.id,
         "application_id": it.application_id,
+        "avatar_hash": it.avatar_hash,
     }

@@ -19,7 +19,7 @@ def event(state: State, guild: Guild, it: ScheduledEvent, *, counted: bool = Fal
         "description": it.description,
         "channel_id": it.channel_id,
         "creator_id": it.creator_id,
-        "image": None,
+        "image": it.image_hash,
         "scheduled_start_time": iso(it.start),
         "scheduled_end_time": iso(it.end) if it.end is not None else None,
         "status": it.status,

@@ -14,7 +14,7 @@ def user(it: User) -> JSON:
     body: JSON = {
         "id": it.id,
         "username": it.name,
-        "avatar": None,
+        "avatar": it.avatar,
         "discriminator": "0000" if it.bot else "0",
         "public_flags": 0,
         "flags": 0,

@@ -15,7 +15,7 @@ def webhook(it: Webhook, api_base: str, *, creator: bool = True) -> JSON:
         "guild_id": it.channel.guild.id,
         "channel_id": it.channel.id,
         "name": it.name,
-        "avatar": None,
+        "avatar": it.avatar_hash,
         "application_id": it.application_id,
         "token": it.token,
         "url": f"{api_base}/webhooks/{it.id}/{it.token}",

@@ -10,6 +10,7 @@ from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.emoji import CustomEmoji
 from discord_sandbox.discord.state.model import JSON, Application, Guild
+from discord_sandbox.discord.state.picture import Picture
 from discord_sandbox.discord.traffic.rate_limits import READS
 
 
@@ -46,7 +47,7 @@ def _managed(call: Context) -> tuple[Guild, CustomEmoji]:
     return guild, found
 
 
-def _read(body: Fields) -> tuple[str, images.Picture]:
+def _read(body: Fields) -> tuple[str, Picture]:
     """The name and picture of a new emoji. Raises 50035 or 50046."""
     name = rules.read_name(body, required=True)
     picture = images.read(body, "image", rules.LARGEST, required=True)

@@ -2,6 +2,7 @@
 
 from discord_sandbox.discord.actions.posts import Origin
 from discord_sandbox.discord.actions.threads import ThreadDraft
+from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.rest.context import Context, Result
@@ -39,7 +40,7 @@ async def post(call: Context, channel: Channel, forum: Forum) -> Result:
     return 201, render.channel(made, call.application.id) | {"message": call.shown(first)}
 
 
-def post_through(call: Context, webhook: Webhook, origin: Origin, forum: Forum) -> Result:
+def post_through(call: Context, webhook: Webhook, origin: Origin, upload: Upload) -> Result:
     """A webhook's post, which `thread_name` names. Raises 220001 without one, 220002 with a `thread_id` too."""
     query, body = call.query(), call.fields()
     name = body.text("thread_name", 100, shortest=1)
@@ -48,7 +49,7 @@ def post_through(call: Context, webhook: Webhook, origin: Origin, forum: Forum) 
         raise DiscordError(220002)
     if name is None:
         raise DiscordError(220001)
-    tags = read_applied(body, forum, manages=True)
+    tags = read_applied(body, webhook.channel.forum or Forum(), manages=True)
     draft, keys = ThreadDraft(name), message_rules.WEBHOOK
-    made = call.core.forum_posts.create(webhook.channel, origin, draft, tags, call.upload, keys=keys)
+    made = call.core.forum_posts.create(webhook.channel, origin, draft, tags, upload, keys=keys)
     return call.core.render(made[1]) if query.flag("wait") else None

@@ -1,16 +1,15 @@
 """Webhooks: of channels and servers, by id, and by their token, which is also how interactions are followed up."""
 
+from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.actions.webhooks import author
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render.webhooks import webhook as render
 from discord_sandbox.discord.rest import forums, interactions
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
-from discord_sandbox.discord.rest.uploads import FILE_LIMIT
 from discord_sandbox.discord.rules import messages as rules
-from discord_sandbox.discord.rules.webhooks import read_name
+from discord_sandbox.discord.rules.webhooks import read_avatar, read_avatar_url, read_name
 from discord_sandbox.discord.state import permissions as perms
-from discord_sandbox.discord.state.forum import Forum
 from discord_sandbox.discord.state.model import Channel, Message
 from discord_sandbox.discord.state.webhook import Webhook
 from discord_sandbox.discord.traffic.rate_limits import READS, RateLimit
@@ -28,10 +27,9 @@ async def create(call: Context) -> Result:
     if not _can_have(channel):
         raise DiscordError(50024)
     body = call.fields()
-    name = read_name(body, required=True)
-    body.text("avatar", FILE_LIMIT)
+    name, avatar = read_name(body, required=True), read_avatar(body)
     body.complaints.check()
-    made = call.core.webhooks.create(channel, name or "", call.application.user)
+    made = call.core.webhooks.create(channel, name or "", call.application.user, avatar)
     return render(made, call.core.api_base)
 
 
@@ -64,14 +62,14 @@ async def patch(call: Context) -> Result:
     found = _managed(call)
     body = call.fields()
     name, place = read_name(body), body.snowflake("channel_id")
-    body.text("avatar", FILE_LIMIT)
+    avatar = read_avatar(body, found.avatar)
     channel = found.channel.guild.channels.get(str(place)) if place is not None else None
     if place is not None and (channel is None or not _can_have(channel)):
         body.complain("channel_id", "CHANNEL_INVALID", "This channel cannot have webhooks.")
     body.complaints.check()
     if channel is not None and not call.may(channel, perms.MANAGE_WEBHOOKS):
         raise DiscordError(50013)
-    call.core.webhooks.change(found, name, channel)
+    call.core.webhooks.change(found, name, channel, avatar)
     return render(found, call.core.api_base)
 
 
@@ -106,10 +104,9 @@ async def get_by_token(call: Context) -> Result:
 async def patch_by_token(call: Context) -> Result:
     found = _known(call)
     body = call.fields()
-    name = read_name(body)
-    body.text("avatar", FILE_LIMIT)
+    name, avatar = read_name(body), read_avatar(body, found.avatar)
     body.complaints.check()
-    call.core.webhooks.change(found, name, None)
+    call.core.webhooks.change(found, name, None, avatar)
     return render(found, call.core.api_base, creator=False)
 
 
@@ -131,23 +128,27 @@ def _place(call: Context, webhook: Webhook) -> Channel:
     return found
 
 
+def _upload(call: Context, webhook: Webhook) -> Upload:
+    """The body; of what no bot made without its components, unless the query asks for them."""
+    with_components = call.query().flag("with_components")
+    if webhook.application_id is not None or with_components:
+        return call.upload
+    return call.upload.part({key: one for key, one in call.body.items() if key != "components"})
+
+
 async def execute(call: Context) -> Result:
     webhook = _by_token(call)
     if webhook is None:
         return await interactions.follow(call)
-    place, query, body = _place(call, webhook), call.query(), call.fields()
-    wait, with_components = query.flag("wait"), query.flag("with_components")
-    name = read_name(body, "username")
+    place, body, upload = _place(call, webhook), call.fields(), _upload(call, webhook)
+    wait = call.query().flag("wait")
+    origin = author(webhook, read_name(body, "username"), read_avatar_url(body))
     body.complaints.check()
-    upload = call.upload
-    if webhook.application_id is None and not with_components:
-        # What no bot made may show components only when asked to.
-        upload = upload.part({key: one for key, one in upload.body.items() if key != "components"})
     if place.forum is not None or (webhook.channel.forum is not None and "thread_name" in call.body):
-        return forums.post_through(call, webhook, author(webhook, name), webhook.channel.forum or Forum())
+        return forums.post_through(call, webhook, origin, upload)
     if call.body.get("thread_name") is not None:
         raise DiscordError(220003)
-    message = call.core.webhooks.post(webhook, place, name, upload)
+    message = call.core.webhooks.post(place, origin, upload)
     call.core.threads.spoken_in(place, message.author)
     return call.core.render(message) if wait else None
 
@@ -171,8 +172,9 @@ async def edit_message(call: Context) -> Result:
     webhook = _by_token(call)
     if webhook is None:
         return await interactions.edit(call)
-    message = _message(call, webhook)
-    return call.core.render(call.core.posts.edit(message, call.upload, keys=rules.WEBHOOK))
+    message, upload = _message(call, webhook), _upload(call, webhook)
+    upload.complaints.check()
+    return call.core.render(call.core.posts.edit(message, upload, keys=rules.WEBHOOK))
 
 
 async def delete_message(call: Context) -> Result:

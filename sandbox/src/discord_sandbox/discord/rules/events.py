@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from discord_sandbox.discord.rules import images
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state.event import (
     EXTERNAL,
@@ -13,13 +14,14 @@ from discord_sandbox.discord.state.event import (
     ScheduledEvent,
 )
 from discord_sandbox.discord.state.model import JSON, STAGE, VOICE, Guild
+from discord_sandbox.discord.state.picture import Picture
 
 MOST = 100  # that are not over, in a server
 NAME, DESCRIPTION, LOCATION = 100, 1000, 100
 FURTHEST = 5 * 366 * 86_400.0
 GUILD_ONLY = 2
 _PLACES = {ON_STAGE: STAGE, IN_VOICE: VOICE}
-_IMAGE = 2**31
+LARGEST_IMAGE = 10 * 1024 * 1024  # bytes
 MOST_OFTEN = 1000
 _WEEK = range(7)
 _DAYS = {
@@ -43,17 +45,17 @@ class EventFields:
     description: str | None
     status: int
     recurrence: JSON | None
+    image: Picture | None
 
 
 def read(body: Fields, guild: Guild, now: float, former: ScheduledEvent | None = None) -> EventFields:
-    """Collects complaints; the caller checks them. former: what is changed, None for a new one."""
+    """Collects complaints; the caller checks them. former: what is changed, None for a new one. Raises 50046."""
     new = former is None
     for key in ("name", "privacy_level", "scheduled_start_time") if not new else ():
         if key in body.body and body.body[key] is None:
             body.complain(key, "BASE_TYPE_REQUIRED", "This field is required")
     name = body.text("name", NAME, shortest=1, required=new)
     body.choice("privacy_level", (GUILD_ONLY,), required=new)
-    body.text("image", _IMAGE)
     kind = body.choice("entity_type", (ON_STAGE, IN_VOICE, EXTERNAL), required=new)
     start, place = _moment(body, "scheduled_start_time", required=new), body.snowflake("channel_id")
     rule = body.object("recurrence_rule")
@@ -67,6 +69,7 @@ def read(body: Fields, guild: Guild, now: float, former: ScheduledEvent | None =
         body.text("description", DESCRIPTION) or None,
         SCHEDULED,
         _rule(rule) if rule is not None else None,
+        images.read(body, "image", LARGEST_IMAGE),
     )
     if former is not None:
         found = _changed(body, found, former)
@@ -93,6 +96,7 @@ def _changed(body: Fields, found: EventFields, former: ScheduledEvent) -> EventF
         found.description if "description" in given else former.description,
         former.status if status is None else status,
         found.recurrence if "recurrence_rule" in given else former.recurrence,
+        found.image if "image" in given else former.image,
     )
 
 

@@ -3,21 +3,14 @@
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.state.picture import Picture
 
 _URI = re.compile(r"data:image/(?:png|jpe?g|gif|webp|avif);base64,([A-Za-z0-9+/=\s]*)")
 _LONGEST = 2**31
 _FRAME = b"\x21\xf9\x04"  # begins each frame of an animated GIF
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    content: bytes
-    content_type: str
-    animated: bool
 
 
 def read(body: Fields, key: str, largest: int, *, required: bool = False) -> Picture | None:
@@ -40,7 +33,7 @@ def read(body: Fields, key: str, largest: int, *, required: bool = False) -> Pic
     kind = _kind(content)
     if kind is None:
         raise DiscordError(50046)
-    return Picture(content, f"image/{kind}", _moves(content, kind))
+    return Picture.of(content, f"image/{kind}", animated=_moves(content, kind))
 
 
 def _kind(content: bytes) -> str | None:

@@ -41,6 +41,7 @@ class User:
     display_name: str
     bot: bool = False
     accepts_messages: bool = True
+    avatar: str | None = None  # the hash that names a picture; of webhooks alone
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from discord_sandbox.discord.state.model import Channel, User
+from discord_sandbox.discord.state.picture import Picture
 
 
 @dataclass(slots=True, eq=False)
@@ -15,3 +16,8 @@ class Webhook:
     name: str
     creator: User
     application_id: str | None = None
+    avatar: Picture | None = None
+
+    @property
+    def avatar_hash(self) -> str | None:
+        return self.avatar.digest if self.avatar is not None else None
