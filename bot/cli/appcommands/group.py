@@ -39,7 +39,7 @@ def command(name: str) -> Callable[[Callable[P, Coroutine[Any, Any, int]]], clic
     def wrap(work: Callable[P, Coroutine[Any, Any, int]]) -> click.Command:
         @commands.command(name, help=work.__doc__)
         @click.option(
-            "--json", "as_json", is_flag=True, help="Print JSON, described in docs/commands-sync.md."
+            "--json", "as_json", is_flag=True, help="Print JSON, described in docs/slash-commands.md."
         )
         @click.option("--server", help="Act for this server (default: the first one).")
         @functools.wraps(work)

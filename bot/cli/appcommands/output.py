@@ -1,4 +1,4 @@
-"""JSON of `slipway commands … --json`: a stable format, described in docs/commands-sync.md."""
+"""JSON of `slipway commands … --json`: a stable format, described in docs/slash-commands.md."""
 
 from __future__ import annotations
 
