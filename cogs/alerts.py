@@ -82,7 +82,7 @@ class AlertCommands(commands.Cog):
         except Refused as refused:
             if refused.rule != "irreversible":
                 raise
-            asked = escaping.sentence(f"⚠️ {refused.sentence} Roll back all the same?", escaping.CONTENT)
+            asked = escaping.sentence(f"⚠️ {refused.sentence} Roll back anyway?", escaping.CONTENT)
             return Reply(view=question(asked, press), outcome="refused")
         where = escaping.plain(str(alert.lane), 100)
         return Reply(f"↩️ **Rolling back** {where} (rollout {rollout.id}). You have alert {alert.id} now.")

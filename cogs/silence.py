@@ -100,7 +100,9 @@ class SilenceCommands(
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             done = await self.responder.engine.silences.end(guild.id, actor, silence, reason)
             about = escaping.plain(done.about, 300)
-            return Reply(f"🔔 **Silence {done.id} is over** ({about}). What is still wrong calls again.")
+            return Reply(
+                f"🔔 **Silence {done.id} is over** ({about}). Alerts that still fire call people again."
+            )
 
         await self.responder.answer(interaction, "silence end", work, category="admin")
 

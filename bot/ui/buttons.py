@@ -100,7 +100,7 @@ class PressButton(IdButton):
 
     def __init__(self, press: Press) -> None:
         self.press = press
-        label = "Roll back all the same" if press.confirmed else LABEL[press.action]
+        label = "Roll back anyway" if press.confirmed else LABEL[press.action]
         super().__init__(label=label, style=STYLE[press.action], custom_id=press.custom_id)
 
 

@@ -176,7 +176,7 @@ async def test_status_leaves_slash_commands_to_the_command_that_shows_them(cli: 
     assert "checkout/staging" in said.out
     assert "greeter-commands" not in said.out
     said = await cli("status", "greeter-commands", SLIPWAY_CONFIG_DIR=demo)
-    assert (said.code, "`slipway commands status` shows them" in said.err) == (1, True)
+    assert (said.code, "`slipway commands health` shows what Discord serves" in said.err) == (1, True)
 
 
 async def test_a_first_release_that_dies_is_told(host: Cli, tmp_path: Path) -> None:

@@ -39,6 +39,6 @@ async def test_report_and_export_read_the_database(tmp_path: Path, dsn: str) -> 
     wrong = await cli(
         "export", "alerts", "--from", "2026-01-02", "--to", "2026-01-01T00:00:00Z", "-o", str(none)
     )
-    assert wrong.code == 1 and "after its beginning" in wrong.err
+    assert wrong.code == 1 and "after its start" in wrong.err
     assert (await cli("export", "alerts", "--from", "soon", "-o", str(none))).code == 2
     assert sorted(each.name for each in tmp_path.iterdir() if "csv" in each.name) == ["rollouts.csv"]

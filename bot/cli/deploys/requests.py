@@ -28,7 +28,7 @@ _timeout = click.option(
 _key = click.option(
     "--key", default="", help="A repeated key starts nothing a second time (default: a new one)."
 )
-_confirm = click.option("--confirm", is_flag=True, help="Also back from a release that is irreversible.")
+_confirm = click.option("--confirm", is_flag=True, help="Roll back even from an irreversible release.")
 _rollout = click.argument("rollout", type=click.IntRange(min=1))
 
 

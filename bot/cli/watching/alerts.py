@@ -28,7 +28,7 @@ _MARKS = {"told": "✓", "nothing": "·", "dry_run": "·", "refused": "✗", "go
 
 @click.group()
 def alerts() -> None:
-    """Alerts, and the sinks that are told them."""
+    """Alerts, and the sinks that receive them."""
 
 
 @alerts.command("test")
@@ -38,11 +38,11 @@ def alerts() -> None:
     type=click.Choice(list(map(str, Severity))),
     default=str(Severity.LOW),
     show_default=True,
-    help="Severity of the alert; sinks hear it whichever they list.",
+    help="Severity of the alert; sinks get it whichever they list.",
 )
-@click.option("--end/--no-end", default=True, help="Tell the end of the alert right after its beginning.")
+@click.option("--end/--no-end", default=True, help="Send the end of the alert right after its start.")
 def test_(sinks: tuple[str, ...], severity: str, end: bool) -> None:
-    """Tell a test alert to every sink of the catalog, or to those that are named, and say what became of it.
+    """Send a test alert to every sink of the catalog, or to those named, and show what became of it.
 
     A sink that is not enabled only says what it would do, unless it is named. Exit code 1 when one failed.
     """

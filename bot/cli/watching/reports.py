@@ -54,7 +54,7 @@ class _Moment(click.ParamType[datetime]):
 )
 @_local
 def report(*, service: str | None, days: str, local: bool, as_json: bool) -> int:
-    """Say how deployments, availability and alerts did in the last days, beside the days before.
+    """Report deployments, availability and alerts of the last days, beside the days before.
 
     Reads the database, for all servers; with SLIPWAY_URL and SLIPWAY_TOKEN it asks the bot's HTTP API instead.
     """

@@ -80,7 +80,7 @@ def add(
 @click.argument("silence", type=click.IntRange(min=1))
 @click.option("--reason", default="", help="Why it ends before its time.")
 def end(*, silence: int, reason: str, as_json: bool) -> int:
-    """End SILENCE now: what is still wrong calls again."""
+    """End SILENCE now: alerts that still fire call people again."""
     done = api_client().post(f"/silences/{silence}/end", {"reason": reason}, str(uuid.uuid4()))
     if as_json:
         print_json(done)

@@ -44,7 +44,7 @@ def no_silences() -> str:
 
 def silence_about_nothing() -> UserError:
     return UserError(
-        "A silence needs something that it is about.",
+        "Say what to silence.",
         rule="silence_about_nothing",
         remedy="Name a service, an environment or labels.",
     )
@@ -76,7 +76,7 @@ def silence_too_long(days: int) -> UserError:
 
 def silence_past(until: datetime) -> UserError:
     return UserError(
-        f"The silence would be over: its end was {stamp(until)}.",
+        f"The silence would already have ended {stamp(until)}.",
         rule="silence_past",
         remedy="Give an end in the future.",
     )
@@ -117,7 +117,7 @@ def not_written_to(person: str, why: str) -> str:
 
 def call_not_posted(why: str) -> str:
     """Of a call that no channel of the server takes."""
-    return f"No channel takes the call{because(why)}."
+    return f"The call could not be posted in any channel{because(why)}."
 
 
 def direct_taken(owner: str) -> str:
@@ -134,7 +134,7 @@ MANY_ALERTS = "Many alerts wait for someone"
 
 
 def many_alerts_wait() -> str:
-    return "There are more than are told one by one. `/alerts` lists them, the worst first."
+    return "There are too many to announce one by one. `/alerts` lists them, worst first."
 
 
 def card_left_out(most: int, within: str) -> str:
@@ -196,7 +196,7 @@ def budget_left(lane: str, left: str) -> str:
 
 
 def budget_unknown(lane: str) -> str:
-    return f"{name(lane)} had no requests this week that count, so its error budget is whole."
+    return f"No requests to {name(lane)} counted this week, so all of its error budget is left."
 
 
 def budget_spent(lane: str) -> str:
@@ -215,16 +215,16 @@ def rollback_of_alert_over(alert_id: int) -> Refused:
     return Refused(
         f"Alert {alert_id} is over, so nothing is rolled back from its card.",
         rule="over",
-        remedy="`/rollback` returns to an earlier release all the same.",
+        remedy="`/rollback` still returns to an earlier release.",
     )
 
 
 def another_deploy(version: str) -> Refused:
     """A button that names the release before another deploy than the one that is suspected now."""
     return Refused(
-        f"Another deploy is the plausible cause by now: a rollback would return to {code(version)}.",
+        f"Another deploy is now the plausible cause: a rollback would return to {code(version)}.",
         rule="no_suspect",
-        remedy="Look at the card: it has the button for it.",
+        remedy="Use the button on the current card.",
     )
 
 
@@ -232,7 +232,7 @@ def incident_of_alert_over(alert_id: int) -> Refused:
     return Refused(
         f"Alert {alert_id} is over, so its card opens no incident.",
         rule="over",
-        remedy=f"`/incident open alert:{alert_id}` opens one all the same.",
+        remedy=f"`/incident open alert:{alert_id}` still opens one.",
     )
 
 
@@ -265,7 +265,7 @@ def nothing_to_roll_back(lane: str) -> Refused:
     return Refused(
         f"No deploy is a plausible cause of this alert any more, so {code(lane)} is not rolled back from here.",
         rule="no_suspect",
-        remedy="`/rollback` returns to an earlier release all the same.",
+        remedy="`/rollback` still returns to an earlier release.",
     )
 
 

@@ -56,9 +56,9 @@ def database_away(why: str) -> str:
 
 def slash_commands(service: str) -> Refused:
     return Refused(
-        f"{name(service)} are slash commands: no target on this machine runs them.",
+        f"{name(service)} is a set of slash commands: no target on this machine runs it.",
         rule="slash_commands",
-        remedy="`slipway commands status` shows them.",
+        remedy="`slipway commands health` shows what Discord serves.",
     )
 
 
@@ -149,7 +149,7 @@ def account_roles(account: str, roles: Sequence[str]) -> str:
 
 def no_answer_of_slipway(variable: str) -> UserError:
     return UserError(
-        "The answer is not one of Slipway's API.", rule="not_slipway", remedy=f"Check {code(variable)}."
+        "The answer did not come from Slipway's API.", rule="not_slipway", remedy=f"Check {code(variable)}."
     )
 
 

@@ -110,13 +110,11 @@ def has_incident(who: str) -> str:
 
 
 def alert_joined(alert_id: int, line: str) -> str:
-    return f"Alert {alert_id} belongs to it{because(line)}."
+    return f"Alert {alert_id} joined the incident{because(line)}."
 
 
 def notice_joined(alert_id: int, line: str) -> str:
-    return (
-        f"Alert {alert_id} belongs to it{because(line)}. It is only a notice, so the incident stays restored."
-    )
+    return f"Alert {alert_id} joined the incident{because(line)}. It is only a notice, so the incident stays restored."
 
 
 def alerts_over() -> str:
@@ -128,7 +126,7 @@ def notices_left() -> str:
 
 
 def trouble_back() -> str:
-    return "An alert of it is open again, so it is not restored any more."
+    return "One of its alerts is open again, so it is no longer restored."
 
 
 def close_incident(incident_id: int) -> str:
@@ -184,7 +182,7 @@ def no_incident(incident_id: int) -> UserError:
 
 def no_such_incident(written: str) -> UserError:
     return UserError(
-        f"{code(written)} is no number of an incident.",
+        f"{code(written)} is not an incident number.",
         rule="unknown_incident",
         remedy="`/incident list` shows them.",
     )

@@ -35,6 +35,6 @@ def location_silent(location: str) -> str:
 def location_silent_why(location: str, checks: int) -> str:
     asked = counted(checks, "check")
     return (
-        f"No answer of its {asked} came in. Other locations are asked as before; where there is none, nothing is "
-        f"known. Look at the process with SLIPWAY_LOCATION={code(location)}."
+        f"No results of its {asked} arrived. Checks go on from their other locations; of those without any, "
+        f"nothing is known. Look at the process with SLIPWAY_LOCATION={code(location)}."
     )

@@ -100,7 +100,7 @@ def override_ends_first(since: datetime, until: datetime) -> UserError:
 
 def override_over(until: datetime) -> UserError:
     return UserError(
-        f"The override would be over: its end was {stamp(until)}.",
+        f"The override would already have ended {stamp(until)}.",
         rule="override_over",
         remedy="Give an end in the future.",
     )

@@ -10,7 +10,7 @@ REPORT_COUNTS = "Alerts are those of all environments, the other figures those o
 
 def bad_period(longest: int) -> UserError:
     return UserError(
-        "The end of the time must be after its beginning.",
+        "The end of the period must be after its start.",
         rule="bad_period",
         remedy=f"An export covers up to {counted(longest, 'day')}; the end itself is not part of it.",
     )
@@ -18,7 +18,7 @@ def bad_period(longest: int) -> UserError:
 
 def too_much_to_report(most: int) -> UserError:
     return UserError(
-        f"There are more than {most:,} rollouts or alerts in this time.",
+        f"There are more than {most:,} rollouts or alerts in this period.",
         rule="too_much",
         remedy="Ask for fewer days or for one service, or export them.",
     )

@@ -67,9 +67,9 @@ def unknown_server() -> Refused:
 
 def not_in_server(server: str) -> Refused:
     return Refused(
-        f"You are not in the server {code(server)} any more, and this is about it.",
+        f"You are no longer in the server {code(server)}, which this is about.",
         rule="not_a_member",
-        remedy="Ask those who are.",
+        remedy="Ask someone who is.",
     )
 
 

@@ -107,7 +107,7 @@ def confirm_irreversible(version: str, what: str, stable: str) -> Refused:
     return Refused(
         f"{irreversible(version, what)} {to} may not work with what it did.",
         rule="irreversible",
-        remedy="To roll back all the same, confirm it: `confirm:True` on `/rollback`, `--confirm` on the command line.",
+        remedy="To roll back anyway, confirm it: `confirm:True` on `/rollback`, `--confirm` on the command line.",
     )
 
 

@@ -98,5 +98,5 @@ def question(sentence: str, press: AlertPress) -> discord.ui.LayoutView:
     view = discord.ui.LayoutView(timeout=None)
     view.add_item(discord.ui.TextDisplay(sentence))
     press = replace(press, confirmed=True)
-    view.add_item(discord.ui.ActionRow(_button(press, "Roll back all the same", discord.ButtonStyle.danger)))
+    view.add_item(discord.ui.ActionRow(_button(press, "Roll back anyway", discord.ButtonStyle.danger)))
     return view

@@ -96,7 +96,7 @@ async def _act(responder: Responder, interaction: AnyInteraction, press: Press, 
         except Refused as refused:
             if refused.rule != "irreversible":
                 raise
-            asked = escaping.sentence(f"⚠️ {refused.sentence} Roll back all the same?", escaping.CONTENT)
+            asked = escaping.sentence(f"⚠️ {refused.sentence} Roll back anyway?", escaping.CONTENT)
             return Reply(view=question(asked, press), outcome="refused")
         shape = "☑️" if done.repeated else "✅"
         said = escaping.sentence(f"{shape} {done.sentence}", escaping.CONTENT)

@@ -155,7 +155,7 @@ class RollbackBody(_Body):
         Field(description="Known-good release to return to; without it, the one before the present."),
     ] = None
     reason: ReasonText = ""
-    confirm: Annotated[bool, Field(description="Also back from a release that is irreversible.")] = False
+    confirm: Annotated[bool, Field(description="Roll back even from an irreversible release.")] = False
 
 
 class ActBody(_Body):

@@ -286,7 +286,7 @@ OPERATIONS: tuple[Operation, ...] = (
         budget="api_change",
         in_path=models.SilencePath,
         body=models.SilenceEndBody,
-        details="What is still wrong calls again, from the first step on.",
+        details="Alerts that still fire call people again, from the first step on.",
     ),
     Operation(
         "panic",

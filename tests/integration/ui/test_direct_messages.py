@@ -224,7 +224,7 @@ async def test_who_left_the_server_takes_nothing_over(stand: Stand, said: Announ
     await stand.announcer.direct(replace(said, alert_id=number))
     (message,) = await received(stand)
     answer = await stand.press("oncall", message["id"], "Acknowledge")
-    assert "You are not in the server" in answer["message"]["text"]
+    assert "You are no longer in the server" in answer["message"]["text"]
     found = await stand.engine.store.alerts.load(number)
     assert found is not None and found.owner is None
 

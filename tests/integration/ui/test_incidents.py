@@ -183,7 +183,7 @@ async def test_people_work_on_an_incident_by_commands_and_buttons(desk: Desk) ->
     noted = await stand.slash("dev", "incident note", text="It began at noon")
     assert "timeline of incident 1" in str(noted)
     assert "Payments fail" in str(await stand.slash("dev", "incident list"))
-    assert "is no number" in str(await stand.slash("dev", "incident note", text="x", incident="all"))
+    assert "is not an incident number" in str(await stand.slash("dev", "incident note", text="x", incident="all"))
     assert "you need one of the roles" in str(await stand.slash("dev", "incident restored"))
     assert "Incident 1 is restored." in str(await stand.slash("oncall", "incident restored"))
     assert "Incident 1 was restored" in str(await stand.slash("oncall", "incident restored", incident="1"))

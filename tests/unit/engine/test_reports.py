@@ -166,7 +166,7 @@ async def test_an_export_has_its_head_once_and_at_most_two_run(office: Office) -
     lines = (await whole()).decode().split("\r\n")
     assert len(lines) == 4 and "'=cmd" in lines[1] and lines[3] == ""
     for until in (NOW - DAY, NOW - 2 * DAY, NOW + 2000 * DAY):
-        with pytest.raises(UserError, match="after its beginning"):
+        with pytest.raises(UserError, match="after its start"):
             await whole(until)
     running = [office.reports.export(Table.ALERTS, scope, NOW - DAY, NOW) for _ in range(2)]
     for each in running:

@@ -251,7 +251,7 @@ def test_a_low_alert_does_not_undo_what_was_restored_and_a_worse_one_does_so_vis
     change = follow(well, [low], EPOCH + 9 * MIN, POLICY)
     assert change is not None
     (entry,) = change.entries
-    assert entry.text.startswith("Alert 9 belongs to it") and entry.text.endswith(
+    assert entry.text.startswith("Alert 9 joined the incident") and entry.text.endswith(
         "the incident stays restored."
     )
     after = change.incident
@@ -262,7 +262,7 @@ def test_a_low_alert_does_not_undo_what_was_restored_and_a_worse_one_does_so_vis
         back = follow(after, [worse], EPOCH + 11 * MIN, POLICY)
         assert back is not None
         assert back.incident.restored_at is None
-        assert "not restored any more" in back.entries[-1].text
+        assert "no longer restored" in back.entries[-1].text
 
 
 def test_a_low_alert_does_not_put_off_the_restoration_of_what_is_worse() -> None:

@@ -143,4 +143,4 @@ async def test_a_call_that_no_channel_takes_is_given_up_in_writing_and_the_next_
     why = "call_people failed after 1 attempts: no channel takes it: #alerts: Missing Access"
     assert [(line.why, line.details["key"]) for line in given_up] == [(why, key) for key in calls[:2]]
     told = [entry.text for _, entry in world.database.tables.entries if entry.what == "unreached"]
-    assert told == ["No channel takes the call: #alerts: Missing Access."]
+    assert told == ["The call could not be posted in any channel: #alerts: Missing Access."]

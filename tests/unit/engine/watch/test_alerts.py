@@ -480,7 +480,7 @@ async def test_a_stale_press_on_a_card_of_an_alert_starts_nothing() -> None:
     with pytest.raises(Refused, match="Alert 1 is not silent any more"):
         await world.press(alert, AlertAction.UNSILENCE)
     earlier = AlertRollback(alert.id, LEAD, GUILD, of_rollout=77)
-    with pytest.raises(Refused, match=r"Another deploy is the plausible cause.*return to `1\.4\.0`"):
+    with pytest.raises(Refused, match=r"Another deploy is now the plausible cause.*return to `1\.4\.0`"):
         await world.alerts.roll_back(earlier)
     first = AlertRollback(alert.id, LEAD, GUILD, interaction="i1", of_rollout=1)
     _, rollout = await world.alerts.roll_back(first)

@@ -205,7 +205,7 @@ async def test_others_may_not() -> None:
     ("more", "said"),
     [
         ({"reason": " "}, "A reason is required."),
-        ({"until": NOW}, "The override would be over: its end was ⟨2026-11-11T12:00:00Z⟩."),
+        ({"until": NOW}, "The override would already have ended ⟨2026-11-11T12:00:00Z⟩."),
         ({"since": NOW + 2 * DAY, "until": NOW + DAY}, "before it begins ⟨2026-11-13T12:00:00Z⟩"),
         ({"until": NOW + timedelta(days=91)}, "An override lasts 90 days at most."),
         ({"person": GRACE}, "grace is on call for payments all that time anyway."),
