@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,27 +33,18 @@ from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.domain.watch.rules import WatchState, advance_watch
-from bot.engine.stepper import MESSAGE_KINDS
-from bot.ports.store import Store
 from bot.ports.watch.alerts import KEPT_FIRST, KEPT_MORE, KEPT_NEWEST, AlertCard, AlertChange
 from bot.ports.watch.incidents import IncidentSave
-from tests.fakes.store import MemoryDatabase, MemoryStore
-from tests.scenarios.virtual_time import fresh
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING
-from tests.support.clocks import FrozenClock
 from tests.support.postgres import PostgresServer
-from tests.support.timed_database import TimedDatabase
+from tests.support.stores import BOTH, StoreWorld, opened_store
 from tests.support.virtual_time import EPOCH
 
 POLICY = AlertPolicy()
 CALL = CallPeople("call-1", GUILD, "checkout/production", "No one has acknowledged this for 15 min.")
 
 
-@dataclass
-class World:
-    store: Store
-    clock: FrozenClock
-
+class AlertStoreWorld(StoreWorld):
     async def opened(
         self,
         lane: Lane | None = PRODUCTION,
@@ -83,19 +74,11 @@ class World:
         due = due_at(change.alert, POLICY)
         return await self.store.alerts.save(AlertChange(change.alert, before, due, change.entries, calls))
 
-    async def messages(self) -> list[object]:
-        claims = await self.store.effects.claim(sorted(MESSAGE_KINDS), 10, 10.0, ())
-        return [claim.effect for claim in claims]
 
-
-@pytest.fixture(params=["memory", "postgres"])
-async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
-    clock = FrozenClock(EPOCH)
-    if request.param == "memory":
-        yield World(MemoryStore(MemoryDatabase(clock.now)), clock)
-        return
-    async with TimedDatabase(await fresh(postgres), clock) as database:
-        yield World(PostgresStore(database), clock)
+@pytest.fixture(params=BOTH)
+async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[AlertStoreWorld]:
+    async with opened_store(request.param, postgres, AlertStoreWorld) as world:
+        yield world
 
 
 def later(alert: Alert, **changes: object) -> Change:
@@ -113,7 +96,7 @@ def plain(alert: Alert) -> Alert:
     return replace(alert, troubles=(replace(trouble, finding=finding),))
 
 
-async def test_an_alert_is_read_as_it_was_saved(world: World) -> None:
+async def test_an_alert_is_read_as_it_was_saved(world: AlertStoreWorld) -> None:
     alert = await world.opened()
     owner, wanted = Owner(2**62, "ada 🚀"), WantedRollback(7, "errors 🚀", EPOCH + timedelta(seconds=5), 2)
     taken = later(alert, state=AlertState.ACKNOWLEDGED, owner=owner, acknowledged_at=EPOCH, wanted=wanted)
@@ -124,7 +107,7 @@ async def test_an_alert_is_read_as_it_was_saved(world: World) -> None:
     assert await world.store.alerts.load(alert.id + 1000) is None
 
 
-async def test_a_group_has_one_alert_that_is_not_over(world: World) -> None:
+async def test_a_group_has_one_alert_that_is_not_over(world: AlertStoreWorld) -> None:
     first = await world.opened()
     assert not await world.save(await world.begun(), 0)
     over = later(first, state=AlertState.RESOLVED, ended_at=EPOCH)
@@ -140,7 +123,7 @@ async def test_a_group_has_one_alert_that_is_not_over(world: World) -> None:
     }
 
 
-async def test_alerts_of_a_lane_that_are_open_or_were_opened_since(world: World) -> None:
+async def test_alerts_of_a_lane_that_are_open_or_were_opened_since(world: AlertStoreWorld) -> None:
     first = await world.opened()
     over = later(first, state=AlertState.RESOLVED, ended_at=EPOCH + timedelta(hours=1))
     assert await world.save(over, first.version)
@@ -154,7 +137,7 @@ async def test_alerts_of_a_lane_that_are_open_or_were_opened_since(world: World)
     assert await of_lane(Lane("nothing", "here"), EPOCH, 9) == []
 
 
-async def test_of_two_processes_one_changes_it_and_calls_people(world: World) -> None:
+async def test_of_two_processes_one_changes_it_and_calls_people(world: AlertStoreWorld) -> None:
     alert = await world.opened()
     change = replace(later(alert), entries=(Entry(EPOCH, "called", "on_call"),))
     saved = await asyncio.gather(*(world.save(change, alert.version, (CALL,)) for _ in range(4)))
@@ -166,7 +149,7 @@ async def test_of_two_processes_one_changes_it_and_calls_people(world: World) ->
     assert few == [Entry(EPOCH, "left_out", "2"), Entry(EPOCH, "called", "on_call")]
 
 
-async def test_what_is_due_comes_in_order_and_what_is_over_never(world: World) -> None:
+async def test_what_is_due_comes_in_order_and_what_is_over_never(world: AlertStoreWorld) -> None:
     soon = await world.opened()
     late = await world.opened(STAGING, Severity.HIGH)
     assert await world.save(later(late, escalates_from=EPOCH + timedelta(seconds=60)), late.version)
@@ -179,7 +162,7 @@ async def test_what_is_due_comes_in_order_and_what_is_over_never(world: World) -
     assert [each.id for each in await due(EPOCH + timedelta(hours=1), 10)] == [late.id]
 
 
-async def test_open_alerts_come_worst_first_for_the_servers_that_see_them(world: World) -> None:
+async def test_open_alerts_come_worst_first_for_the_servers_that_see_them(world: AlertStoreWorld) -> None:
     low = await world.opened(None, Severity.LOW, "disk")
     critical = await world.opened()
     elsewhere = await world.opened(None, Severity.HIGH, "cpu", (GUILD + 1,))
@@ -190,7 +173,7 @@ async def test_open_alerts_come_worst_first_for_the_servers_that_see_them(world:
     assert [each.id for each in await found(None, 1)] == [critical.id]
 
 
-async def test_what_a_maintenance_silence_keeps_silent(world: World) -> None:
+async def test_what_a_maintenance_silence_keeps_silent(world: AlertStoreWorld) -> None:
     by_silence, by_person = await world.opened(), await world.opened(STAGING)
     until = EPOCH + timedelta(hours=1)
     assert await world.save(later(by_silence, silenced_until=until, silence_id=3), by_silence.version)
@@ -201,7 +184,7 @@ async def test_what_a_maintenance_silence_keeps_silent(world: World) -> None:
     assert await world.store.alerts.silenced(10) == []
 
 
-async def test_open_alerts_are_counted_by_severity(world: World) -> None:
+async def test_open_alerts_are_counted_by_severity(world: AlertStoreWorld) -> None:
     assert await world.store.alerts.count_open() == {}
     first = await world.opened(severity=Severity.HIGH, title="a")
     await world.opened(lane=STAGING, severity=Severity.HIGH, title="b")
@@ -212,7 +195,7 @@ async def test_open_alerts_are_counted_by_severity(world: World) -> None:
     assert await world.store.alerts.count_open() == {"high": 1, "low": 1}
 
 
-async def test_cards_are_outdated_until_they_show_the_newest_version(world: World) -> None:
+async def test_cards_are_outdated_until_they_show_the_newest_version(world: AlertStoreWorld) -> None:
     alerts = world.store.alerts
     low = await world.opened(None, Severity.LOW, "disk")
     alert = await world.opened()
@@ -227,7 +210,7 @@ async def test_cards_are_outdated_until_they_show_the_newest_version(world: Worl
     assert await alerts.undrawn(10) == []
 
 
-async def test_each_server_has_a_card_and_it_may_be_posted_again(world: World) -> None:
+async def test_each_server_has_a_card_and_it_may_be_posted_again(world: AlertStoreWorld) -> None:
     alert = await world.opened()
     here, there = AlertCard(alert.id, GUILD, 5, 6), AlertCard(alert.id, GUILD + 1, 7, 2**62)
     await world.store.alerts.put_card(here)
@@ -238,7 +221,9 @@ async def test_each_server_has_a_card_and_it_may_be_posted_again(world: World) -
     assert sorted(found, key=lambda card: card.guild_id) == [again, there]
 
 
-async def test_what_was_over_for_long_is_tidied_and_what_is_open_keeps_its_past(world: World) -> None:
+async def test_what_was_over_for_long_is_tidied_and_what_is_open_keeps_its_past(
+    world: AlertStoreWorld,
+) -> None:
     """Alerts and incidents that were over before a time go with lines, cards and notes; those of that time stay."""
     alerts, incidents, notes = world.store.alerts, world.store.incidents, world.store.notes
     before = EPOCH + timedelta(days=1)
@@ -292,7 +277,7 @@ async def test_what_was_over_for_long_is_tidied_and_what_is_open_keeps_its_past(
     assert await notes.note("alert_direct", str(opened.id)) == {"of": "x"}
 
 
-async def test_a_long_timeline_keeps_its_beginning_its_end_and_what_was_done(world: World) -> None:
+async def test_a_long_timeline_keeps_its_beginning_its_end_and_what_was_done(world: AlertStoreWorld) -> None:
     """What is left out is counted where it was: for one reader, or for good of an alert that is open for long."""
     alert, alerts = await world.opened(), world.store.alerts
 
@@ -343,7 +328,7 @@ async def test_a_long_timeline_keeps_its_beginning_its_end_and_what_was_done(wor
     assert await world.save(later(alert, state=AlertState.RESOLVED, ended_at=EPOCH), alert.version)
 
 
-async def test_what_is_known_of_lanes_survives(world: World) -> None:
+async def test_what_is_known_of_lanes_survives(world: AlertStoreWorld) -> None:
     rules = default_rules(JudgePolicy(objectives=(Objective("errors", "errors", 0.01),)))
     tick = ServedTick(EPOCH.timestamp(), 5.0, {"errors": Counts(200, 100)})
     sick, _ = advance_watch(rules, WatchState(), tick)

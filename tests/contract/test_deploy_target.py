@@ -36,7 +36,7 @@ ALONE = Lane("herald", "production")
 
 
 @dataclass
-class Subject:
+class TargetSubject:
     """A target that is examined, and a maker of releases that it can run."""
 
     target: DeployTarget
@@ -70,7 +70,7 @@ warm_too = pytest.mark.parametrize("subject", RUNTIMES, indirect=True)
 
 
 @pytest.fixture(params=[*RUNTIMES, "command", "webhook"])
-async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
+async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TargetSubject]:
     if request.param == "fake":
         fake = FakeTarget(exclusive={ALONE}, looks_to_start=2)
 
@@ -80,7 +80,7 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
                 fake.dies.add(found.digest)
             return found
 
-        yield Subject(fake, fake_release)
+        yield TargetSubject(fake, fake_release)
         return
 
     if request.param == "command":
@@ -116,11 +116,11 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     host = host_of_processes(tmp_path / "host")
     await host.start()
     lanes = {LANE: HostedLaneSettings(listen_port=0), ALONE: HostedLaneSettings(exclusive=True)}
-    yield Subject(process_target(host.data_dir, lanes, start_host=False), release)
+    yield TargetSubject(process_target(host.data_dir, lanes, start_host=False), release)
     await host.stop()
 
 
-def by_commands(folder: Path) -> Subject:
+def by_commands(folder: Path) -> TargetSubject:
     script = folder / "deploy"
     script.write_text(f"#!/bin/sh\ntest ! -e {folder}/dies-$SLIPWAY_VERSION || {{ echo no; exit 1; }}\n")
     script.chmod(0o755)
@@ -133,11 +133,11 @@ def by_commands(folder: Path) -> Subject:
             (folder / f"dies-{version}").touch()
         return Release("checkout", version, f"sha256:{version}", spec={"env": {"REGION": "north"}})
 
-    return Subject(CommandTarget(settings, lanes, TargetContext(folder / "data")), release)
+    return TargetSubject(CommandTarget(settings, lanes, TargetContext(folder / "data")), release)
 
 
 @asynccontextmanager
-async def by_webhooks(folder: Path) -> AsyncIterator[Subject]:
+async def by_webhooks(folder: Path) -> AsyncIterator[TargetSubject]:
     dying: set[str] = set()
 
     async def deploy(request: web.Request) -> web.Response:
@@ -166,12 +166,14 @@ async def by_webhooks(folder: Path) -> AsyncIterator[Subject]:
             dying.add(version)
         return Release("checkout", version, f"sha256:{version}", spec={"data": {"region": "north"}})
 
-    yield Subject(WebhookTarget(settings, lanes, TargetContext(folder / "data")), release)
+    yield TargetSubject(WebhookTarget(settings, lanes, TargetContext(folder / "data")), release)
     await runner.cleanup()
 
 
 @asynccontextmanager
-async def in_containers(kind: str, engine: str, kit: RuntimeKit, folder: Path) -> AsyncIterator[Subject]:
+async def in_containers(
+    kind: str, engine: str, kit: RuntimeKit, folder: Path
+) -> AsyncIterator[TargetSubject]:
     settings = registry.KINDS.targets[kind].settings
     platform = platform_settings(
         settings.model_validate({"kind": kind, "engine": engine, "router": {"kind": "envoy"}})
@@ -186,15 +188,15 @@ async def in_containers(kind: str, engine: str, kit: RuntimeKit, folder: Path) -
     }
     host = host_of_processes(folder / "host")
     await host.start()
-    yield Subject(HostedTarget(host.data_dir, platform, lanes, start_host=False), release)
+    yield TargetSubject(HostedTarget(host.data_dir, platform, lanes, start_host=False), release)
     await host.stop()
 
 
-async def test_unknown_lane_has_generation_zero_and_nothing_runs(subject: Subject) -> None:
+async def test_unknown_lane_has_generation_zero_and_nothing_runs(subject: TargetSubject) -> None:
     assert await subject.target.observe(Lane("missing", "nowhere")) == Observed(0)
 
 
-async def test_first_release_gets_ready_and_has_all_traffic(subject: Subject) -> None:
+async def test_first_release_gets_ready_and_has_all_traffic(subject: TargetSubject) -> None:
     observed = await subject.reach(LANE, Desired(1, subject.release("1")))
 
     assert observed.generation == 1
@@ -203,7 +205,7 @@ async def test_first_release_gets_ready_and_has_all_traffic(subject: Subject) ->
     assert running.address is not None and running.address.startswith("http://")
 
 
-async def test_candidate_without_weight_runs_and_serves_no_one(subject: Subject) -> None:
+async def test_candidate_without_weight_runs_and_serves_no_one(subject: TargetSubject) -> None:
     stable, candidate = subject.release("1"), subject.release("2")
     await subject.reach(LANE, Desired(1, stable))
 
@@ -218,7 +220,7 @@ async def test_candidate_without_weight_runs_and_serves_no_one(subject: Subject)
     assert observed.weight_of(stable.digest) == 100
 
 
-async def test_candidate_gets_its_weight_once_it_is_ready_and_loses_it_again(subject: Subject) -> None:
+async def test_candidate_gets_its_weight_once_it_is_ready_and_loses_it_again(subject: TargetSubject) -> None:
     stable, candidate = subject.release("1"), subject.release("2")
     await subject.reach(LANE, Desired(1, stable))
     await subject.reach(LANE, Desired(2, stable, candidate, 25))
@@ -228,7 +230,7 @@ async def test_candidate_gets_its_weight_once_it_is_ready_and_loses_it_again(sub
     assert observed.weight_of(stable.digest) == 100
 
 
-async def test_older_generation_is_refused_and_changes_nothing(subject: Subject) -> None:
+async def test_older_generation_is_refused_and_changes_nothing(subject: TargetSubject) -> None:
     stable, candidate = subject.release("1"), subject.release("2")
     await subject.reach(LANE, Desired(5, stable, candidate, 5))
     await subject.reach(LANE, Desired(7, stable, candidate, 0))
@@ -240,7 +242,7 @@ async def test_older_generation_is_refused_and_changes_nothing(subject: Subject)
     assert (observed.generation, observed.weight_of(candidate.digest)) == (7, 0)
 
 
-async def test_applying_the_same_again_changes_nothing(subject: Subject) -> None:
+async def test_applying_the_same_again_changes_nothing(subject: TargetSubject) -> None:
     desired = Desired(2, subject.release("1"), subject.release("2"), 25)
     before = await subject.reach(LANE, desired)
 
@@ -249,7 +251,7 @@ async def test_applying_the_same_again_changes_nothing(subject: Subject) -> None
     assert await subject.target.observe(LANE) == before
 
 
-async def test_same_generation_cannot_mean_two_things(subject: Subject) -> None:
+async def test_same_generation_cannot_mean_two_things(subject: TargetSubject) -> None:
     desired = Desired(2, subject.release("1"), subject.release("2"), 25)
     await subject.reach(LANE, desired)
 
@@ -257,7 +259,7 @@ async def test_same_generation_cannot_mean_two_things(subject: Subject) -> None:
         await subject.target.apply(LANE, replace(desired, weight=50))
 
 
-async def test_candidate_that_dies_at_start_is_reported_and_never_serves(subject: Subject) -> None:
+async def test_candidate_that_dies_at_start_is_reported_and_never_serves(subject: TargetSubject) -> None:
     stable, candidate = subject.release("1"), subject.release("2", dies=True)
     await subject.reach(LANE, Desired(1, stable))
     await subject.target.apply(LANE, Desired(2, stable, candidate, 25))
@@ -272,7 +274,7 @@ async def test_candidate_that_dies_at_start_is_reported_and_never_serves(subject
     assert observed.weight_of(stable.digest) == 100
 
 
-async def test_crashed_candidate_gets_another_chance_in_another_rollout(subject: Subject) -> None:
+async def test_crashed_candidate_gets_another_chance_in_another_rollout(subject: TargetSubject) -> None:
     stable, candidate = subject.release("1"), subject.release("2", dies=True)
     await subject.target.apply(LANE, Desired(2, stable, candidate, 25))
     await subject.until(lambda o: (r := o.of(candidate.digest)) and r.state is RunState.CRASHED)
@@ -286,7 +288,7 @@ async def test_crashed_candidate_gets_another_chance_in_another_rollout(subject:
 
 
 @warm_too
-async def test_promoted_release_serves_alone_and_the_former_stays_warm(subject: Subject) -> None:
+async def test_promoted_release_serves_alone_and_the_former_stays_warm(subject: TargetSubject) -> None:
     old, new = subject.release("1"), subject.release("2")
     await subject.reach(LANE, Desired(1, old))
     await subject.reach(LANE, Desired(2, old, new, 100))
@@ -299,7 +301,7 @@ async def test_promoted_release_serves_alone_and_the_former_stays_warm(subject: 
     assert back.weight_of(old.digest) == 100
 
 
-async def test_release_that_is_no_longer_named_goes_away(subject: Subject) -> None:
+async def test_release_that_is_no_longer_named_goes_away(subject: TargetSubject) -> None:
     old, new = subject.release("1"), subject.release("2")
     await subject.reach(LANE, Desired(1, old, new, 50))
 
@@ -308,7 +310,9 @@ async def test_release_that_is_no_longer_named_goes_away(subject: Subject) -> No
     await subject.until(lambda observed: observed.of(old.digest) is None)
 
 
-async def test_abort_takes_all_traffic_under_a_newer_generation_and_is_remembered(subject: Subject) -> None:
+async def test_abort_takes_all_traffic_under_a_newer_generation_and_is_remembered(
+    subject: TargetSubject,
+) -> None:
     stable, candidate = subject.release("1"), subject.release("2")
     await subject.reach(LANE, Desired(4, stable, candidate, 50))
 
@@ -328,7 +332,7 @@ async def test_abort_takes_all_traffic_under_a_newer_generation_and_is_remembere
     assert (await subject.target.observe(LANE)).abort is not None
 
 
-async def test_abort_is_forgotten_when_a_newer_generation_is_applied(subject: Subject) -> None:
+async def test_abort_is_forgotten_when_a_newer_generation_is_applied(subject: TargetSubject) -> None:
     stable = subject.release("1")
     await subject.reach(LANE, Desired(4, stable))
     await subject.target.abort(LANE, "oncall", "")
@@ -338,23 +342,25 @@ async def test_abort_is_forgotten_when_a_newer_generation_is_applied(subject: Su
     assert observed.abort is None
 
 
-async def test_abort_without_anything_stable_is_refused(subject: Subject) -> None:
+async def test_abort_without_anything_stable_is_refused(subject: TargetSubject) -> None:
     with pytest.raises(TargetRefused):
         await subject.target.abort(LANE, "oncall", "")
 
 
 @pytest.mark.parametrize("weight", [-1, 101])
-async def test_weight_outside_of_a_hundred_is_refused(subject: Subject, weight: int) -> None:
+async def test_weight_outside_of_a_hundred_is_refused(subject: TargetSubject, weight: int) -> None:
     with pytest.raises(TargetRefused):
         await subject.target.apply(LANE, Desired(1, subject.release("1"), subject.release("2"), weight))
 
 
-async def test_weight_without_a_candidate_is_refused(subject: Subject) -> None:
+async def test_weight_without_a_candidate_is_refused(subject: TargetSubject) -> None:
     with pytest.raises(TargetRefused):
         await subject.target.apply(LANE, Desired(1, subject.release("1"), None, 5))
 
 
-async def test_release_that_cannot_be_run_is_refused_and_the_lane_stays_as_it_was(subject: Subject) -> None:
+async def test_release_that_cannot_be_run_is_refused_and_the_lane_stays_as_it_was(
+    subject: TargetSubject,
+) -> None:
     stable = subject.release("1")
     before = await subject.reach(LANE, Desired(1, stable))
     bad = Release("checkout", "2", "sha256:2", spec={"command": []})
@@ -365,12 +371,12 @@ async def test_release_that_cannot_be_run_is_refused_and_the_lane_stays_as_it_wa
     assert await subject.target.observe(LANE) == before
 
 
-async def test_exclusive_lane_refuses_a_weight_between(subject: Subject) -> None:
+async def test_exclusive_lane_refuses_a_weight_between(subject: TargetSubject) -> None:
     with pytest.raises(TargetRefused):
         await subject.target.apply(ALONE, Desired(1, subject.release("1"), subject.release("2"), 5))
 
 
-async def test_exclusive_lane_replaces_one_release_by_the_other(subject: Subject) -> None:
+async def test_exclusive_lane_replaces_one_release_by_the_other(subject: TargetSubject) -> None:
     old, new = subject.release("1"), subject.release("2")
     await subject.reach(ALONE, Desired(1, old, new, 0))
 
@@ -381,7 +387,7 @@ async def test_exclusive_lane_replaces_one_release_by_the_other(subject: Subject
 
 
 async def test_exclusive_candidate_that_fails_is_reported_and_the_former_can_come_back(
-    subject: Subject,
+    subject: TargetSubject,
 ) -> None:
     old, new = subject.release("1"), subject.release("2", dies=True)
     await subject.reach(ALONE, Desired(1, old))

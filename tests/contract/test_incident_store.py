@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from bot.adapters.postgres.store import PostgresStore
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.alerts.alert import Owner
@@ -17,17 +16,12 @@ from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
-from bot.engine.stepper import MESSAGE_KINDS
-from bot.ports.store import Store
 from bot.ports.watch.alerts import AlertChange
 from bot.ports.watch.incidents import IncidentCard, IncidentSave
-from tests.fakes.store import MemoryDatabase, MemoryStore
-from tests.scenarios.virtual_time import fresh
 from tests.support.actors import DEV
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING
-from tests.support.clocks import FrozenClock
 from tests.support.postgres import PostgresServer
-from tests.support.timed_database import TimedDatabase
+from tests.support.stores import BOTH, StoreWorld, opened_store
 from tests.support.virtual_time import EPOCH
 
 CALL = CallPeople("call-1", GUILD, "Incident 1", "Close it.", channel="incidents")
@@ -35,10 +29,7 @@ AUDIT = AuditEntry(PRODUCTION, DEV, EPOCH, "incident_opened", "w\0hy 🚀", GUIL
 OPENED = IncidentEntry(EPOCH, "opened", "b\0ad 🚀", "ada")
 
 
-@dataclass
-class World:
-    store: Store
-
+class IncidentStoreWorld(StoreWorld):
     async def made(self, **more: object) -> Incident:
         incident = Incident(
             await self.store.incidents.next_id(),
@@ -62,21 +53,19 @@ class World:
         return await self.store.incidents.save(replace(saved, **more))  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
-    clock = FrozenClock(EPOCH)
-    if request.param == "memory":
-        yield World(MemoryStore(MemoryDatabase(clock.now)))
-        return
-    async with TimedDatabase(await fresh(postgres), clock) as database:
-        yield World(PostgresStore(database))
+@pytest.fixture(params=BOTH)
+async def world(
+    request: pytest.FixtureRequest, postgres: PostgresServer
+) -> AsyncIterator[IncidentStoreWorld]:
+    async with opened_store(request.param, postgres, IncidentStoreWorld) as world:
+        yield world
 
 
 def later(incident: Incident, **changes: object) -> Incident:
     return replace(incident, version=incident.version + 1, **changes)  # type: ignore[arg-type]
 
 
-async def test_an_incident_is_read_as_it_was_saved(world: World) -> None:
+async def test_an_incident_is_read_as_it_was_saved(world: IncidentStoreWorld) -> None:
     incident = await world.opened()
     taken = later(
         incident,
@@ -91,7 +80,7 @@ async def test_an_incident_is_read_as_it_was_saved(world: World) -> None:
     assert await world.store.incidents.load(incident.id + 1000) is None
 
 
-async def test_of_two_that_change_it_one_does_with_its_call_and_audit_line(world: World) -> None:
+async def test_of_two_that_change_it_one_does_with_its_call_and_audit_line(world: IncidentStoreWorld) -> None:
     incident = await world.opened()
     note = IncidentEntry(EPOCH, "note", "n")
     saved = await asyncio.gather(
@@ -101,14 +90,13 @@ async def test_of_two_that_change_it_one_does_with_its_call_and_audit_line(world
         )
     )
     assert sorted(saved) == [False, False, False, True]
-    claims = await world.store.effects.claim(sorted(MESSAGE_KINDS), 10, 10.0, ())
-    assert [claim.effect for claim in claims] == [CALL]
+    assert await world.messages() == [CALL]
     assert [each.what for each in await world.store.incidents.timeline(incident.id, 9)] == ["opened", "note"]
     happened = await world.store.history.happened(PRODUCTION, EPOCH, EPOCH, 9)
     assert [(line.what, line.actor.name) for line in happened] == [("incident_opened", DEV.name)]
 
 
-async def test_one_origin_opens_one_incident_in_a_server(world: World) -> None:
+async def test_one_origin_opens_one_incident_in_a_server(world: IncidentStoreWorld) -> None:
     made = [await world.made(origin="alert-7") for _ in range(3)]
     saved = await asyncio.gather(*(world.save(each, 0, OPENED) for each in made))
     assert sorted(saved) == [False, False, True]
@@ -121,7 +109,7 @@ async def test_one_origin_opens_one_incident_in_a_server(world: World) -> None:
     assert await world.store.incidents.of_origin(GUILD, "") is None
 
 
-async def test_an_alert_and_the_incident_that_it_opens_are_saved_together(world: World) -> None:
+async def test_an_alert_and_the_incident_that_it_opens_are_saved_together(world: IncidentStoreWorld) -> None:
     finding = Finding("f1", "rule", "errors", EPOCH, severity=Severity.CRITICAL, lane=PRODUCTION)
     number = await world.store.alerts.next_id()
     change = begin(number, finding, (GUILD,), EPOCH, AlertPolicy())
@@ -138,7 +126,9 @@ async def test_an_alert_and_the_incident_that_it_opens_are_saved_together(world:
     assert [each.id for each in await world.store.incidents.open(GUILD)] == [opens.incident.id]
 
 
-async def test_a_marked_message_is_one_line_and_lines_are_in_the_order_of_times(world: World) -> None:
+async def test_a_marked_message_is_one_line_and_lines_are_in_the_order_of_times(
+    world: IncidentStoreWorld,
+) -> None:
     incident = await world.opened()
     pinned = IncidentEntry(EPOCH - timedelta(minutes=5), "marked", "look", "bob", "message-1")
     assert await world.save(later(incident), 1, pinned)
@@ -157,7 +147,7 @@ async def test_a_marked_message_is_one_line_and_lines_are_in_the_order_of_times(
     ]
 
 
-async def test_a_long_timeline_is_read_from_its_beginning_and_its_end(world: World) -> None:
+async def test_a_long_timeline_is_read_from_its_beginning_and_its_end(world: IncidentStoreWorld) -> None:
     incident = await world.opened()
     notes = [IncidentEntry(EPOCH + timedelta(seconds=n), "note", f"{n}", "ada") for n in range(1, 20)]
     assert await world.save(later(incident), 1, *notes)
@@ -171,7 +161,7 @@ async def test_a_long_timeline_is_read_from_its_beginning_and_its_end(world: Wor
     assert len(await world.store.incidents.timeline(incident.id, 20)) == 20
 
 
-async def test_open_ones_come_worst_first_and_the_newest_with_closed_ones(world: World) -> None:
+async def test_open_ones_come_worst_first_and_the_newest_with_closed_ones(world: IncidentStoreWorld) -> None:
     low = await world.opened(severity=Severity.LOW)
     bad = await world.opened(severity=Severity.CRITICAL)
     over = await world.opened(closed_at=EPOCH)
@@ -182,7 +172,7 @@ async def test_open_ones_come_worst_first_and_the_newest_with_closed_ones(world:
     assert [each.id for each in await world.store.incidents.newest(GUILD, 2)] == [over.id, bad.id]
 
 
-async def test_what_is_due_comes_in_order_and_not_before(world: World) -> None:
+async def test_what_is_due_comes_in_order_and_not_before(world: IncidentStoreWorld) -> None:
     late = await world.opened(asked_at=EPOCH + timedelta(hours=2))
     soon = await world.opened(asked_at=EPOCH + timedelta(hours=1))
     await world.opened()
@@ -192,7 +182,7 @@ async def test_what_is_due_comes_in_order_and_not_before(world: World) -> None:
     assert [each.id for each in await due(EPOCH + timedelta(hours=9), 9)] == [soon.id, late.id]
 
 
-async def test_cards_are_outdated_until_drawn_and_know_their_thread(world: World) -> None:
+async def test_cards_are_outdated_until_drawn_and_know_their_thread(world: IncidentStoreWorld) -> None:
     incidents = world.store.incidents
     incident = await world.opened()
     assert [each.id for each in await incidents.undrawn(9)] == [incident.id]
@@ -210,7 +200,7 @@ async def test_cards_are_outdated_until_drawn_and_know_their_thread(world: World
     assert await incidents.of_thread(6) is None
 
 
-async def test_audit_lines_of_a_lane_are_read_by_their_time(world: World) -> None:
+async def test_audit_lines_of_a_lane_are_read_by_their_time(world: IncidentStoreWorld) -> None:
     incident = await world.made()
     lines = [replace(AUDIT, at=EPOCH + timedelta(minutes=n), what=f"incident_{n}") for n in range(5)]
     elsewhere = replace(AUDIT, lane=STAGING, what="other")

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from bot.adapters.postgres.store import PostgresStore
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.oncall.calendar import CalendarEvent
 from bot.domain.watch.oncall.pages import Page
 from bot.domain.watch.oncall.schedule import Override, Person
 from bot.engine.stepper import MESSAGE_KINDS
-from bot.ports.store import NO_LANE, Store
+from bot.ports.store import NO_LANE
 from bot.ports.watch.oncall import ReadCalendar, Told
-from tests.fakes.store import MemoryDatabase, MemoryStore
-from tests.scenarios.virtual_time import fresh
 from tests.support.actors import LEAD
 from tests.support.catalogs import GUILD
-from tests.support.clocks import FrozenClock
 from tests.support.postgres import PostgresServer
-from tests.support.timed_database import TimedDatabase
+from tests.support.stores import BOTH, StoreWorld, opened_store
 from tests.support.virtual_time import EPOCH
 
 HOUR = timedelta(hours=1)
@@ -36,33 +32,21 @@ FIRST = Told("payments", None, "", EPOCH)
 SECOND = Told("payments", ADA.id, ADA.name, EPOCH + HOUR)
 
 
-@dataclass
-class World:
-    store: Store
-    clock: FrozenClock
-
+class OnCallStoreWorld(StoreWorld):
     async def given(self, hours: int, schedule: str = "payments") -> Override:
         now = self.clock.now()
         override = Override(0, schedule, ADA, now, now + hours * HOUR, LEAD.id, LEAD.name, "holi\0day", now)
         entry = AuditEntry(NO_LANE, LEAD, now, "on_call_override", "holiday", GUILD)
         return await self.store.on_call.give(override, entry)
 
-    async def messages(self) -> list[object]:
-        claims = await self.store.effects.claim(sorted(MESSAGE_KINDS), 10, 10.0, ())
-        return [claim.effect for claim in claims]
+
+@pytest.fixture(params=BOTH)
+async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[OnCallStoreWorld]:
+    async with opened_store(request.param, postgres, OnCallStoreWorld) as world:
+        yield world
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
-    clock = FrozenClock(EPOCH)
-    if request.param == "memory":
-        yield World(MemoryStore(MemoryDatabase(clock.now)), clock)
-        return
-    async with TimedDatabase(await fresh(postgres), clock) as database:
-        yield World(PostgresStore(database), clock)
-
-
-async def test_overrides_are_read_as_they_were_given_until_they_are_over(world: World) -> None:
+async def test_overrides_are_read_as_they_were_given_until_they_are_over(world: OnCallStoreWorld) -> None:
     short, long = await world.given(1), await world.given(2, "search")
     assert 0 < short.id < long.id
     found = await world.store.on_call.overrides(EPOCH)
@@ -72,7 +56,7 @@ async def test_overrides_are_read_as_they_were_given_until_they_are_over(world: 
     assert await world.store.on_call.overrides(EPOCH + 2 * HOUR) == []
 
 
-async def test_a_hand_over_is_announced_once_and_with_its_messages(world: World) -> None:
+async def test_a_hand_over_is_announced_once_and_with_its_messages(world: OnCallStoreWorld) -> None:
     store = world.store.on_call
     assert await store.told() == {}
     assert await store.tell(None, FIRST, ())
@@ -85,7 +69,7 @@ async def test_a_hand_over_is_announced_once_and_with_its_messages(world: World)
     assert await world.messages() == [SAID]
 
 
-async def test_of_two_processes_one_announces_the_hand_over(world: World) -> None:
+async def test_of_two_processes_one_announces_the_hand_over(world: OnCallStoreWorld) -> None:
     store = world.store.on_call
     assert await store.tell(None, FIRST, ())
     done = await asyncio.gather(*(store.tell(FIRST, SECOND, [SAID]) for _ in range(4)))
@@ -93,7 +77,7 @@ async def test_of_two_processes_one_announces_the_hand_over(world: World) -> Non
     assert await world.messages() == [SAID]
 
 
-async def test_a_calendar_is_kept_as_it_was_read_last(world: World) -> None:
+async def test_a_calendar_is_kept_as_it_was_read_last(world: OnCallStoreWorld) -> None:
     store = world.store.on_call
     assert await store.calendars() == {}
     event = CalendarEvent(EPOCH, EPOCH + HOUR, "ada “on call” 🚀", ("mailto:ada@example.com", "Ada"))
@@ -103,7 +87,7 @@ async def test_a_calendar_is_kept_as_it_was_read_last(world: World) -> None:
         assert await store.calendars() == {"payments": calendar}
 
 
-async def test_a_test_page_is_sent_once_and_answered_or_missed(world: World) -> None:
+async def test_a_test_page_is_sent_once_and_answered_or_missed(world: OnCallStoreWorld) -> None:
     store = world.store.on_call
     page = Page("payments", EPOCH, ADA, EPOCH)
     assert await store.send_page(page, [SAID])
@@ -130,7 +114,7 @@ async def test_a_test_page_is_sent_once_and_answered_or_missed(world: World) -> 
     assert [effect.key for effect in await world.messages()] == ["missed-2"]  # type: ignore[attr-defined]
 
 
-async def test_overrides_and_test_pages_of_long_ago_are_tidied(world: World) -> None:
+async def test_overrides_and_test_pages_of_long_ago_are_tidied(world: OnCallStoreWorld) -> None:
     store, before = world.store.on_call, EPOCH + 2 * HOUR
     _, just = await world.given(1), await world.given(2)
     pages = [Page("payments", EPOCH + hours * HOUR, ADA, EPOCH + hours * HOUR) for hours in (1, 2)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -23,28 +23,19 @@ from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.lifecycle import begin
 from bot.domain.watch.incidents.incident import Incident
-from bot.engine.stepper import MESSAGE_KINDS
-from bot.ports.store import Store
 from bot.ports.watch.alerts import AlertChange
 from bot.ports.watch.incidents import IncidentSave
-from tests.fakes.store import MemoryDatabase, MemoryStore
-from tests.scenarios.virtual_time import fresh
 from tests.support.actors import LEAD
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING, STRAIGHT, V140, V150, begin_rollout
-from tests.support.clocks import FrozenClock
 from tests.support.postgres import PostgresServer
-from tests.support.timed_database import TimedDatabase
+from tests.support.stores import BOTH, StoreWorld, opened_store
 from tests.support.virtual_time import EPOCH
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-@dataclass
-class Records:
-    store: Store
-    clock: FrozenClock
-
+class Records(StoreWorld):
     async def ended(
         self,
         phase: Phase = Phase.SUCCEEDED,
@@ -95,14 +86,10 @@ class Records:
         return alert.id
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=BOTH)
 async def records(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[Records]:
-    clock = FrozenClock(EPOCH)
-    if request.param == "memory":
-        yield Records(MemoryStore(MemoryDatabase(clock.now)), clock)
-        return
-    async with TimedDatabase(await fresh(postgres), clock) as database:
-        yield Records(PostgresStore(database), clock)
+    async with opened_store(request.param, postgres, Records) as records:
+        yield records
 
 
 async def test_a_return_is_told_apart_in_the_history(records: Records) -> None:
@@ -248,5 +235,4 @@ async def test_of_two_processes_one_posts_a_report(records: Records) -> None:
     ]
     assert not await reports.post(GUILD, EPOCH, [said])
     assert await reports.posted(GUILD) == EPOCH + DAY
-    claims = await records.store.effects.claim(sorted(MESSAGE_KINDS), 10, 10.0, ())
-    assert [claim.effect for claim in claims] == [said]
+    assert await records.messages() == [said]

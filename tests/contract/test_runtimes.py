@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from bot.domain.rollout.model import Lane, Release, RunState
-from bot.ports.data_plane.runtimes import RunningRelease, Runtime
-from bot.ports.errors import TargetRefused, Unreachable
+from bot.ports.errors import TargetRefused
 from tests.support.runtimes import (
+    LANE,
     TOKEN,
     Behaviour,
     DockerKit,
     ProcessKit,
     RuntimeKit,
+    RuntimeWorld,
     SwarmKit,
     answer,
     host_dies,
 )
 from tests.support.waiting import until
 
-LANE = Lane("web", "production")
 OTHER = Lane("web", "staging")
 
 # A host that is killed closes nothing.
@@ -34,34 +33,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
 @dataclass
-class Subject:
+class RuntimeSubject(RuntimeWorld):
     """A runtime that is examined, and what it told of changes."""
 
-    kit: RuntimeKit
-    runtime: Runtime
     changed: list[Lane] = field(default_factory=list)
 
     def release(self, version: str, behaviour: Behaviour = "serves", **spec: object) -> Release:
         return self.kit.release(version, behaviour, **spec)
-
-    async def seen(self, release: Release, lane: Lane = LANE) -> RunningRelease | None:
-        return (await self.runtime.observe()).get(lane, {}).get(release.digest)
-
-    async def until(
-        self, release: Release, holds: Callable[[RunningRelease], object], lane: Lane = LANE
-    ) -> RunningRelease:
-        async def seen() -> RunningRelease | None:
-            with contextlib.suppress(Unreachable):  # an engine that is late answers later
-                return await self.seen(release, lane)
-            return None
-
-        found = await until(seen, lambda seen: seen is not None and holds(seen))
-        assert found is not None
-        return found
-
-    async def ready(self, release: Release, lane: Lane = LANE, *, restart: bool = False) -> RunningRelease:
-        self.runtime.run(lane, release, restart=restart)
-        return await self.until(release, lambda seen: seen.state is RunState.READY, lane)
 
     async def gone(self, release: Release, lane: Lane = LANE) -> None:
         await until(lambda: self.seen(release, lane), lambda seen: seen is None)
@@ -80,24 +58,24 @@ class Subject:
         pytest.param("swarm", marks=pytest.mark.real),
     ]
 )
-async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
+async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RuntimeSubject]:
     kit: RuntimeKit = ProcessKit(tmp_path)
     if request.param == "docker":
         kit = DockerKit(request.getfixturevalue("docker"), tmp_path)
     elif request.param == "swarm":
         kit = SwarmKit(request.getfixturevalue("swarm"), tmp_path)
-    subject = Subject(kit, kit.make())
+    subject = RuntimeSubject(kit, kit.make())
     await subject.runtime.start(subject.changed.append)
     yield subject
     await subject.runtime.close()
     gc.collect()
 
 
-async def test_nothing_runs_at_first(subject: Subject) -> None:
+async def test_nothing_runs_at_first(subject: RuntimeSubject) -> None:
     assert await subject.runtime.observe() == {}
 
 
-async def test_release_becomes_ready_and_answers_where_it_says(subject: Subject) -> None:
+async def test_release_becomes_ready_and_answers_where_it_says(subject: RuntimeSubject) -> None:
     release = subject.release("1.0")
     seen = await subject.ready(release)
     (instance,) = seen.instances
@@ -106,7 +84,7 @@ async def test_release_becomes_ready_and_answers_where_it_says(subject: Subject)
     assert LANE in subject.changed
 
 
-async def test_running_it_again_and_again_changes_nothing(subject: Subject) -> None:
+async def test_running_it_again_and_again_changes_nothing(subject: RuntimeSubject) -> None:
     release = subject.release("1.0")
     first = await subject.ready(release)
     for _ in range(20):
@@ -115,7 +93,7 @@ async def test_running_it_again_and_again_changes_nothing(subject: Subject) -> N
     assert await subject.seen(release) == first
 
 
-async def test_candidate_runs_beside_stable_and_lanes_beside_each_other(subject: Subject) -> None:
+async def test_candidate_runs_beside_stable_and_lanes_beside_each_other(subject: RuntimeSubject) -> None:
     stable, candidate = subject.release("1.0"), subject.release("1.1")
     places = {
         (instance.host, instance.port)
@@ -130,7 +108,7 @@ async def test_candidate_runs_beside_stable_and_lanes_beside_each_other(subject:
     }
 
 
-async def test_all_instances_run_and_each_has_its_own_name_and_address(subject: Subject) -> None:
+async def test_all_instances_run_and_each_has_its_own_name_and_address(subject: RuntimeSubject) -> None:
     seen = await subject.ready(subject.release("1.0", instances=2))
     assert [instance.index for instance in seen.instances] == [0, 1]
     assert len({instance.name for instance in seen.instances}) == 2
@@ -138,7 +116,7 @@ async def test_all_instances_run_and_each_has_its_own_name_and_address(subject: 
 
 
 async def test_release_that_exits_at_start_stays_crashed_and_says_why_without_secrets(
-    subject: Subject,
+    subject: RuntimeSubject,
 ) -> None:
     release = subject.release("bad", "dies")
     subject.runtime.run(LANE, release, restart=False)
@@ -151,7 +129,7 @@ async def test_release_that_exits_at_start_stays_crashed_and_says_why_without_se
     assert await subject.seen(release) == seen
 
 
-async def test_crash_loop_is_never_ready_and_counts_its_restarts(subject: Subject) -> None:
+async def test_crash_loop_is_never_ready_and_counts_its_restarts(subject: RuntimeSubject) -> None:
     release = subject.release("bad", "dies")
     subject.runtime.run(LANE, release, restart=True)
     seen = await subject.until(
@@ -160,14 +138,16 @@ async def test_crash_loop_is_never_ready_and_counts_its_restarts(subject: Subjec
     assert not seen.ready and "exited with code 3" in seen.instances[0].detail
 
 
-async def test_release_that_does_not_get_ready_in_time_has_crashed(subject: Subject) -> None:
+async def test_release_that_does_not_get_ready_in_time_has_crashed(subject: RuntimeSubject) -> None:
     release = subject.release("slow", "never ready")
     subject.runtime.run(LANE, release, restart=False)
     seen = await subject.until(release, lambda seen: seen.state is RunState.CRASHED)
     assert "did not answer GET /healthz within 1 s" in seen.instances[0].detail
 
 
-async def test_killed_instance_comes_back_under_another_name_where_restarts_are_on(subject: Subject) -> None:
+async def test_killed_instance_comes_back_under_another_name_where_restarts_are_on(
+    subject: RuntimeSubject,
+) -> None:
     release = subject.release("1.0")
     before = (await subject.ready(release, restart=True)).instances[0]
     await subject.kit.kill(before)
@@ -176,7 +156,7 @@ async def test_killed_instance_comes_back_under_another_name_where_restarts_are_
     assert await answer(seen.instances[0]) == "1.0"
 
 
-async def test_killed_instance_stays_down_where_restarts_are_off(subject: Subject) -> None:
+async def test_killed_instance_stays_down_where_restarts_are_off(subject: RuntimeSubject) -> None:
     release = subject.release("1.0")
     await subject.kit.kill((await subject.ready(release)).instances[0])
     seen = await subject.until(
@@ -187,7 +167,7 @@ async def test_killed_instance_stays_down_where_restarts_are_off(subject: Subjec
     await subject.until(release, lambda seen: seen.state is RunState.READY)
 
 
-async def test_drained_release_is_gone_and_its_address_refuses(subject: Subject) -> None:
+async def test_drained_release_is_gone_and_its_address_refuses(subject: RuntimeSubject) -> None:
     release = subject.release("1.0", drain_s=60.0)
     instance = (await subject.ready(release)).instances[0]
     subject.runtime.stop(LANE, release.digest, drained=True)
@@ -196,7 +176,9 @@ async def test_drained_release_is_gone_and_its_address_refuses(subject: Subject)
         await answer(instance)
 
 
-async def test_undrained_release_serves_while_it_drains_and_can_be_taken_back(subject: Subject) -> None:
+async def test_undrained_release_serves_while_it_drains_and_can_be_taken_back(
+    subject: RuntimeSubject,
+) -> None:
     release = subject.release("1.0", drain_s=60.0)
     before = await subject.ready(release)
     subject.runtime.stop(LANE, release.digest, drained=False)
@@ -206,14 +188,14 @@ async def test_undrained_release_serves_while_it_drains_and_can_be_taken_back(su
     assert await subject.seen(release) == before
 
 
-async def test_drain_ends_by_itself(subject: Subject) -> None:
+async def test_drain_ends_by_itself(subject: RuntimeSubject) -> None:
     release = subject.release("1.0")
     await subject.ready(release)
     subject.runtime.stop(LANE, release.digest, drained=False)
     await subject.gone(release)
 
 
-async def test_release_that_ignores_its_signal_is_killed(subject: Subject) -> None:
+async def test_release_that_ignores_its_signal_is_killed(subject: RuntimeSubject) -> None:
     release = subject.release("1.0", "stubborn", stop_s=3.0)
     instance = (await subject.ready(release)).instances[0]
     seen = None
@@ -227,7 +209,7 @@ async def test_release_that_ignores_its_signal_is_killed(subject: Subject) -> No
         await answer(instance, "/healthz")
 
 
-async def test_release_that_was_stopped_runs_again_when_it_is_asked_for(subject: Subject) -> None:
+async def test_release_that_was_stopped_runs_again_when_it_is_asked_for(subject: RuntimeSubject) -> None:
     release = subject.release("1.0")
     before = await subject.ready(release)
     subject.runtime.stop(LANE, release.digest, drained=True)
@@ -236,12 +218,12 @@ async def test_release_that_was_stopped_runs_again_when_it_is_asked_for(subject:
     assert after.instances[0].name != before.instances[0].name
 
 
-async def test_stopping_what_is_not_there_is_no_error(subject: Subject) -> None:
+async def test_stopping_what_is_not_there_is_no_error(subject: RuntimeSubject) -> None:
     subject.runtime.stop(LANE, "sha256:missing", drained=False)
     assert await subject.runtime.observe() == {}
 
 
-async def test_next_host_takes_over_what_runs_and_its_users_notice_nothing(subject: Subject) -> None:
+async def test_next_host_takes_over_what_runs_and_its_users_notice_nothing(subject: RuntimeSubject) -> None:
     release = subject.release("1.0", instances=2)
     before = await subject.ready(release)
     await subject.replaced()
@@ -252,7 +234,7 @@ async def test_next_host_takes_over_what_runs_and_its_users_notice_nothing(subje
     assert {await answer(instance) for instance in before.instances} == {"1.0"}
 
 
-async def test_next_host_can_stop_what_the_former_one_ran(subject: Subject) -> None:
+async def test_next_host_can_stop_what_the_former_one_ran(subject: RuntimeSubject) -> None:
     release = subject.release("1.0")
     await subject.ready(release)
     await subject.replaced()
@@ -260,7 +242,7 @@ async def test_next_host_can_stop_what_the_former_one_ran(subject: Subject) -> N
     await subject.gone(release)
 
 
-async def test_next_host_ends_a_start_that_the_former_one_began(subject: Subject) -> None:
+async def test_next_host_ends_a_start_that_the_former_one_began(subject: RuntimeSubject) -> None:
     release = subject.release("1.0", instances=2)
     subject.runtime.run(LANE, release, restart=True)
     await asyncio.sleep(0.15)
@@ -269,9 +251,9 @@ async def test_next_host_ends_a_start_that_the_former_one_began(subject: Subject
     assert len(seen.instances) == 2 and {await answer(each) for each in seen.instances} == {"1.0"}
 
 
-async def test_closing_leaves_nothing_of_this_host_and_everything_of_another(subject: Subject) -> None:
+async def test_closing_leaves_nothing_of_this_host_and_everything_of_another(subject: RuntimeSubject) -> None:
     mine, theirs = subject.release("1.0"), subject.release("2.0")
-    other = Subject(subject.kit, subject.kit.make("two"))
+    other = RuntimeSubject(subject.kit, subject.kit.make("two"))
     await other.runtime.start(other.changed.append)
     await subject.ready(mine)
     kept = await other.ready(theirs)
@@ -282,7 +264,7 @@ async def test_closing_leaves_nothing_of_this_host_and_everything_of_another(sub
     subject.runtime = other.runtime
 
 
-def test_release_that_cannot_run_is_refused_with_every_reason(subject: Subject) -> None:
+def test_release_that_cannot_run_is_refused_with_every_reason(subject: RuntimeSubject) -> None:
     with pytest.raises(TargetRefused, match=r"^web 1\.0 cannot run ") as refused:
         subject.runtime.check(subject.release("1.0", instances=0, stop_s=-1), exclusive=False)
     assert "instances" in str(refused.value) and "stop_s" in str(refused.value)

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from bot.adapters.postgres.store import PostgresStore
 from bot.domain.watch.alerts.silences import Silence
 from bot.engine.watch.alerts.silencing import entry
-from bot.ports.store import Store
-from tests.fakes.store import MemoryDatabase, MemoryStore
-from tests.scenarios.virtual_time import fresh
+from tests.fakes.store import MemoryDatabase
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD
-from tests.support.clocks import FrozenClock
 from tests.support.postgres import PostgresServer
-from tests.support.timed_database import TimedDatabase
+from tests.support.stores import BOTH, StoreWorld, opened_store
 from tests.support.virtual_time import EPOCH
 
 HOUR = timedelta(hours=1)
 
 
-@dataclass
-class World:
-    store: Store
-    database: MemoryDatabase | TimedDatabase
-
+class SilenceStoreWorld(StoreWorld):
     async def added(self, since: int = 0, until: int = 1) -> Silence:
         labels = {"pod": "web-1 🚀", "x": "'; --"}
         wanted = Silence(
@@ -61,18 +53,13 @@ class World:
         return [each.id for each in await self.store.silences.standing(EPOCH + hours * HOUR)]
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
-    clock = FrozenClock(EPOCH)
-    if request.param == "memory":
-        memory = MemoryDatabase(clock.now)
-        yield World(MemoryStore(memory), memory)
-        return
-    async with TimedDatabase(await fresh(postgres), clock) as database:
-        yield World(PostgresStore(database), database)
+@pytest.fixture(params=BOTH)
+async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[SilenceStoreWorld]:
+    async with opened_store(request.param, postgres, SilenceStoreWorld) as world:
+        yield world
 
 
-async def test_silences_are_read_as_they_were_added_until_they_are_over(world: World) -> None:
+async def test_silences_are_read_as_they_were_added_until_they_are_over(world: SilenceStoreWorld) -> None:
     short, long = await world.added(), await world.added(1, 2)
     assert 0 < short.id < long.id
     first, _ = await world.store.silences.standing(EPOCH)
@@ -83,7 +70,7 @@ async def test_silences_are_read_as_they_were_added_until_they_are_over(world: W
     assert await world.standing(2) == []
 
 
-async def test_beginning_and_end_are_each_carried_out_once(world: World) -> None:
+async def test_beginning_and_end_are_each_carried_out_once(world: SilenceStoreWorld) -> None:
     silence = await world.added(1, 2)
     carried_out = world.store.silences.carried_out
     assert await world.due(0.99) == []
@@ -102,7 +89,9 @@ async def test_beginning_and_end_are_each_carried_out_once(world: World) -> None
     assert await world.due(99) == []
 
 
-async def test_one_that_a_person_ends_is_over_at_once_and_due_until_alerts_are_woken(world: World) -> None:
+async def test_one_that_a_person_ends_is_over_at_once_and_due_until_alerts_are_woken(
+    world: SilenceStoreWorld,
+) -> None:
     silence, other = await world.added(), await world.added()
     at = EPOCH + HOUR / 2
     line = entry(silence, ONCALL, at, "silence_ended")
@@ -117,7 +106,7 @@ async def test_one_that_a_person_ends_is_over_at_once_and_due_until_alerts_are_w
     assert silence.id not in await world.due(0.5)
 
 
-async def test_silences_that_were_over_for_long_are_tidied(world: World) -> None:
+async def test_silences_that_were_over_for_long_are_tidied(world: SilenceStoreWorld) -> None:
     """By when they were over; what was not carried out yet stays, however old it is."""
     silences = world.store.silences
     old, just, waiting = await world.added(until=1), await world.added(until=2), await world.added(until=1)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -47,32 +46,40 @@ from bot.domain.rollout.model import SYSTEM, Action, Desired, Lane, Phase, Plan,
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify
 from bot.engine.stepper import MESSAGE_KINDS, change_of, order_kinds, stamped
 from bot.ports.errors import AlreadyAnswered, LaneTaken
-from bot.ports.store import CardRef, Store
-from tests.fakes.store import MemoryDatabase, MemoryStore, Tables
+from bot.ports.store import CardRef
+from tests.fakes.store import MemoryDatabase, Tables
 from tests.fakes.store.commands import MemoryCommandHistory
-from tests.scenarios.virtual_time import fresh
 from tests.support.actors import LEAD, ONCALL
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, V150, begin_rollout
-from tests.support.clocks import FrozenClock
 from tests.support.postgres import PostgresServer
-from tests.support.timed_database import TimedDatabase
-from tests.support.virtual_time import EPOCH
+from tests.support.stores import BOTH, StoreWorld, opened_store
 
 ORDERS, MESSAGES = sorted(order_kinds()), sorted(MESSAGE_KINDS)
 GONE = Drift("absent", "it is gone")
 PLAN = Plan("plan", (Verify(), Gate("go", "release-manager"), Shift(10), Soak(5), Shift(100), Observe(5)))
 
 
-class World:
+class RolloutStoreWorld(StoreWorld):
     """A store with an adopted lane, and the steps of rollouts on it."""
 
-    def __init__(
-        self, store: Store, commands: Any, clock: FrozenClock, lose: Callable[[], Awaitable[None]]
-    ) -> None:
-        self.store = store
-        self.lose = lose  # every row and every number that was given, as by a failover to an empty replica
-        self.commands = commands  # `AppCommandHistory`
-        self.clock = clock
+    @property
+    def commands(self) -> Any:
+        """Its `AppCommandHistory`."""
+        if isinstance(self.database, MemoryDatabase):
+            return MemoryCommandHistory(self.database)
+        return PostgresAppCommandHistory(self.database)
+
+    async def lose(self) -> None:
+        """Every row and every number that was given, as by a failover to an empty replica."""
+        if isinstance(self.database, MemoryDatabase):
+            self.database.tables = Tables()
+            return
+        async with self.database.connection() as connection:
+            await connection.execute("ALTER TABLE audit DISABLE TRIGGER ALL")
+            await connection.execute(
+                "TRUNCATE rollouts, effects, lanes, releases, timers, audit, interactions, samples, served"
+                " RESTART IDENTITY"
+            )
 
     @property
     def now(self) -> datetime:
@@ -131,41 +138,25 @@ class World:
         return [line.what for line in await self.store.history.transitions(rollout.id)]
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
-    clock = FrozenClock(EPOCH)
-    if request.param == "memory":
-        memory = MemoryDatabase(clock.now)
-        yield World(MemoryStore(memory), MemoryCommandHistory(memory), clock, partial(_emptied, memory))
-        return
-    async with TimedDatabase(await fresh(postgres), clock) as database:
-        lose = partial(_truncated, database)
-        yield World(PostgresStore(database), PostgresAppCommandHistory(database), clock, lose)
-
-
-async def _emptied(memory: MemoryDatabase) -> None:
-    memory.tables = Tables()
-
-
-async def _truncated(database: TimedDatabase) -> None:
-    async with database.connection() as connection:
-        await connection.execute("ALTER TABLE audit DISABLE TRIGGER ALL")
-        await connection.execute(
-            "TRUNCATE rollouts, effects, lanes, releases, timers, audit, interactions, samples, served RESTART IDENTITY"
-        )
+@pytest.fixture(params=BOTH)
+async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[RolloutStoreWorld]:
+    async with opened_store(request.param, postgres, RolloutStoreWorld) as world:
+        yield world
 
 
 # ---- rollouts -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_rollout_is_loaded_as_it_was_saved(world: World) -> None:
+async def test_a_rollout_is_loaded_as_it_was_saved(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin()
     assert await world.stored(rollout) == rollout
     assert await world.store.rollouts.load(rollout.id + 1) is None
 
 
-async def test_a_change_is_saved_on_the_version_it_was_computed_from_and_on_no_other(world: World) -> None:
+async def test_a_change_is_saved_on_the_version_it_was_computed_from_and_on_no_other(
+    world: RolloutStoreWorld,
+) -> None:
     await world.adopted()
     rollout = await world.begin()
     press = await world.step(rollout, Acted(Action.PAUSE, LEAD, world.now))
@@ -176,7 +167,7 @@ async def test_a_change_is_saved_on_the_version_it_was_computed_from_and_on_no_o
     assert "cancelled" not in await world.audited(rollout)
 
 
-async def test_of_many_saves_at_once_one_wins(world: World) -> None:
+async def test_of_many_saves_at_once_one_wins(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin()
     changes = [await world.step(rollout, Acted(Action.PAUSE, LEAD, world.now)) for _ in range(6)]
@@ -185,7 +176,7 @@ async def test_of_many_saves_at_once_one_wins(world: World) -> None:
     assert (await world.audited(rollout)).count("paused") == 1
 
 
-async def test_a_lane_has_one_active_rollout(world: World) -> None:
+async def test_a_lane_has_one_active_rollout(world: RolloutStoreWorld) -> None:
     await world.adopted()
     await world.adopted(STAGING)
     first = await world.begin()
@@ -198,7 +189,7 @@ async def test_a_lane_has_one_active_rollout(world: World) -> None:
     await world.begin(generation=ended.generation)
 
 
-async def test_a_rollout_does_not_begin_in_a_lane_that_moved_on(world: World) -> None:
+async def test_a_rollout_does_not_begin_in_a_lane_that_moved_on(world: RolloutStoreWorld) -> None:
     row = await world.adopted()
     change = await world.beginning()
     await world.store.lanes.newest(PRODUCTION, row.generation + 4)
@@ -206,7 +197,9 @@ async def test_a_rollout_does_not_begin_in_a_lane_that_moved_on(world: World) ->
     assert await world.store.rollouts.active() == []
 
 
-async def test_a_panic_stop_keeps_rollouts_from_starting_unless_they_go_back(world: World) -> None:
+async def test_a_panic_stop_keeps_rollouts_from_starting_unless_they_go_back(
+    world: RolloutStoreWorld,
+) -> None:
     await world.adopted()
     await world.store.rollouts.panic(GUILD, {"on": True})
     change = await world.beginning()
@@ -215,7 +208,7 @@ async def test_a_panic_stop_keeps_rollouts_from_starting_unless_they_go_back(wor
     assert await world.store.rollouts.save(replace(change, unless_stopped=(GUILD,)))
 
 
-async def test_what_is_told_of_a_panic_stop_is_stored_with_it_and_once(world: World) -> None:
+async def test_what_is_told_of_a_panic_stop_is_stored_with_it_and_once(world: RolloutStoreWorld) -> None:
     said = CallPeople("panic-1", GUILD, "Panic stop is on", "oncall switched it on.", channel="deploys")
     for _ in range(2):
         await world.store.rollouts.panic(GUILD, {"on": True}, [said])
@@ -225,7 +218,7 @@ async def test_what_is_told_of_a_panic_stop_is_stored_with_it_and_once(world: Wo
     assert await world.claim(MESSAGES) == []
 
 
-async def test_an_interaction_is_answered_once(world: World) -> None:
+async def test_an_interaction_is_answered_once(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin(interaction="i1")
     assert (await world.store.rollouts.answers(["i1", "i2"])).keys() == {"i1"}
@@ -235,7 +228,7 @@ async def test_an_interaction_is_answered_once(world: World) -> None:
     assert (await world.stored(rollout)).pause is None
 
 
-async def test_a_step_replaces_the_timers_of_its_rollout(world: World) -> None:
+async def test_a_step_replaces_the_timers_of_its_rollout(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin()
     (claim,) = await world.claim()
@@ -254,7 +247,7 @@ async def test_a_step_replaces_the_timers_of_its_rollout(world: World) -> None:
 
 
 async def test_timers_stay_with_a_step_that_leaves_them_and_move_with_one_that_moves_them(
-    world: World,
+    world: RolloutStoreWorld,
 ) -> None:
     await world.adopted()
     rollout = await world.begin(plan=Plan("asked", (Gate("go", "release-manager", quorum=2), Shift(100))))
@@ -279,7 +272,7 @@ async def test_timers_stay_with_a_step_that_leaves_them_and_move_with_one_that_m
 
 
 async def test_an_effect_is_claimed_once_until_its_lease_ends_and_then_under_another_fence(
-    world: World,
+    world: RolloutStoreWorld,
 ) -> None:
     await world.adopted()
     rollout = await world.begin()
@@ -297,7 +290,7 @@ async def test_an_effect_is_claimed_once_until_its_lease_ends_and_then_under_ano
     assert await world.claim() == []
 
 
-async def test_many_claims_at_once_share_out_what_is_due(world: World) -> None:
+async def test_many_claims_at_once_share_out_what_is_due(world: RolloutStoreWorld) -> None:
     for lane in (PRODUCTION, STAGING, Lane("mail", "production"), Lane("mail", "staging")):
         await world.adopted(lane)
         await world.begin(lane)
@@ -308,7 +301,9 @@ async def test_many_claims_at_once_share_out_what_is_due(world: World) -> None:
     assert len({*ids, *rest}) == 4
 
 
-async def test_what_a_process_holds_is_left_out_and_others_do_not_wait_for_it(world: World) -> None:
+async def test_what_a_process_holds_is_left_out_and_others_do_not_wait_for_it(
+    world: RolloutStoreWorld,
+) -> None:
     await world.adopted()
     await world.begin()
     (claim,) = await world.claim(lease_s=1.0)
@@ -317,7 +312,7 @@ async def test_what_a_process_holds_is_left_out_and_others_do_not_wait_for_it(wo
     assert await world.store.effects.claim(MESSAGES, 10, 1.0, []) != []
 
 
-async def test_an_outcome_is_saved_only_by_who_holds_the_claim(world: World) -> None:
+async def test_an_outcome_is_saved_only_by_who_holds_the_claim(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin()
     (stale,) = await world.claim(lease_s=1.0)
@@ -329,7 +324,7 @@ async def test_an_outcome_is_saved_only_by_who_holds_the_claim(world: World) -> 
     assert not await world.tell(rollout, Acted(Action.PAUSE, LEAD, world.now), claim=claim)
 
 
-async def test_a_newer_order_supersedes_an_older_one_that_is_under_way(world: World) -> None:
+async def test_a_newer_order_supersedes_an_older_one_that_is_under_way(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.soaking()
     assert await world.tell(rollout, Acted(Action.ROLL_BACK, ONCALL, world.now))
@@ -343,7 +338,9 @@ async def test_a_newer_order_supersedes_an_older_one_that_is_under_way(world: Wo
     assert await world.store.effects.renew([back], 5.0) == set()
 
 
-async def test_checks_are_superseded_when_the_rollout_does_not_wait_for_them(world: World) -> None:
+async def test_checks_are_superseded_when_the_rollout_does_not_wait_for_them(
+    world: RolloutStoreWorld,
+) -> None:
     await world.adopted()
     rollout = await world.begin()
     (claim,) = await world.claim()
@@ -354,7 +351,7 @@ async def test_checks_are_superseded_when_the_rollout_does_not_wait_for_them(wor
     assert await world.store.effects.renew([checks], 5.0) == set()
 
 
-async def test_what_is_watched_keeps_its_time_and_comes_due_again(world: World) -> None:
+async def test_what_is_watched_keeps_its_time_and_comes_due_again(world: RolloutStoreWorld) -> None:
     await world.adopted()
     await world.begin()
     (claim,) = await world.claim()
@@ -366,7 +363,7 @@ async def test_what_is_watched_keeps_its_time_and_comes_due_again(world: World) 
     assert again.fence != claim.fence
 
 
-async def test_a_retry_counts_failures_and_not_absences(world: World) -> None:
+async def test_a_retry_counts_failures_and_not_absences(world: RolloutStoreWorld) -> None:
     await world.adopted()
     await world.begin()
     for failed, attempts in ((True, 1), (False, 1), (True, 2)):
@@ -378,7 +375,9 @@ async def test_a_retry_counts_failures_and_not_absences(world: World) -> None:
         assert claim.attempts == attempts
 
 
-async def test_lines_of_a_log_are_claimed_in_order_and_of_redraws_one_is_pending(world: World) -> None:
+async def test_lines_of_a_log_are_claimed_in_order_and_of_redraws_one_is_pending(
+    world: RolloutStoreWorld,
+) -> None:
     await world.adopted()
     rollout = await world.begin()
     assert await world.tell(rollout, Acted(Action.PAUSE, LEAD, world.now))
@@ -390,7 +389,9 @@ async def test_lines_of_a_log_are_claimed_in_order_and_of_redraws_one_is_pending
     assert [claim.effect.kind for claim in second] == ["log_line"]
 
 
-async def test_calls_of_a_queue_are_claimed_one_after_the_other_in_their_order(world: World) -> None:
+async def test_calls_of_a_queue_are_claimed_one_after_the_other_in_their_order(
+    world: RolloutStoreWorld,
+) -> None:
     await world.adopted()
     rollout = await world.begin()
     (claim,) = await world.claim(lease_s=1.0)
@@ -422,7 +423,7 @@ async def test_calls_of_a_queue_are_claimed_one_after_the_other_in_their_order(w
     assert sorted(await claimed()) == ["call-5"]
 
 
-async def test_a_line_that_is_said_twice_under_one_key_is_one_line(world: World) -> None:
+async def test_a_line_that_is_said_twice_under_one_key_is_one_line(world: RolloutStoreWorld) -> None:
     await world.adopted()
     await world.begin()
     (claim,) = await world.claim(ORDERS)
@@ -435,7 +436,7 @@ async def test_a_line_that_is_said_twice_under_one_key_is_one_line(world: World)
     assert said == [(claim.rollout_id, LogLine("first"))]
 
 
-async def test_giving_up_is_audited_and_calls_people_in_one(world: World) -> None:
+async def test_giving_up_is_audited_and_calls_people_in_one(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin()
     (claim,) = await world.claim(lease_s=1.0)
@@ -451,7 +452,7 @@ async def test_giving_up_is_audited_and_calls_people_in_one(world: World) -> Non
     assert await world.claim() == []
 
 
-async def test_giving_up_with_the_step_that_follows_is_one_change(world: World) -> None:
+async def test_giving_up_with_the_step_that_follows_is_one_change(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin()
     (claim,) = await world.claim()
@@ -464,7 +465,7 @@ async def test_giving_up_with_the_step_that_follows_is_one_change(world: World) 
     assert "call-2" in {c.key for c in await world.claim(MESSAGES)}
 
 
-async def test_a_repair_is_ordered_only_while_no_rollout_is_active(world: World) -> None:
+async def test_a_repair_is_ordered_only_while_no_rollout_is_active(world: RolloutStoreWorld) -> None:
     row = await world.adopted()
     entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "drift_repaired", "it drifted")
     again = replace(row, generation=4, desired=replace(row.desired, generation=4))
@@ -478,7 +479,7 @@ async def test_a_repair_is_ordered_only_while_no_rollout_is_active(world: World)
     assert await world.store.effects.renew([claim], 5.0) == set()
 
 
-async def test_the_queue_counts_what_is_due(world: World) -> None:
+async def test_the_queue_counts_what_is_due(world: RolloutStoreWorld) -> None:
     await world.adopted()
     assert await world.store.housekeeping.queue() == (0, 0.0)
     await world.begin()
@@ -501,7 +502,7 @@ def _empty(at: datetime) -> Any:
     return Tick(at.timestamp(), 1.0, {})
 
 
-async def test_what_has_traffic_is_judged_at_once_and_then_when_planned(world: World) -> None:
+async def test_what_has_traffic_is_judged_at_once_and_then_when_planned(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.soaking()
     ((loaded, planned),) = await world.store.ticks.due_ticks(world.now, 10)
@@ -519,7 +520,7 @@ async def test_what_has_traffic_is_judged_at_once_and_then_when_planned(world: W
     ]
 
 
-async def test_what_a_step_measured_is_saved_with_it_or_not_at_all(world: World) -> None:
+async def test_what_a_step_measured_is_saved_with_it_or_not_at_all(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.soaking()
     point = SeriesPoint(world.now, 10, {"errors": (40, 20)}, {"errors": (99, 0)}, 0.5, 0.25)
@@ -529,7 +530,7 @@ async def test_what_a_step_measured_is_saved_with_it_or_not_at_all(world: World)
     assert list(await world.store.history.series(rollout.id, 10)) == [point]
 
 
-async def test_the_whole_tick_is_kept_apart_from_what_the_chart_shows(world: World) -> None:
+async def test_the_whole_tick_is_kept_apart_from_what_the_chart_shows(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.soaking()
     signals = {"health": Signal(True, "starting")}
@@ -563,7 +564,7 @@ async def test_the_whole_tick_is_kept_apart_from_what_the_chart_shows(world: Wor
     assert list(found[3].tick.instances) == ["b", "a"]
 
 
-async def test_a_tick_on_an_older_version_is_not_saved(world: World) -> None:
+async def test_a_tick_on_an_older_version_is_not_saved(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.soaking()
     assert await world.tell(rollout, Acted(Action.PAUSE, LEAD, world.now))
@@ -571,7 +572,9 @@ async def test_a_tick_on_an_older_version_is_not_saved(world: World) -> None:
     assert (await world.stored(rollout)).pause is not None
 
 
-async def test_ticks_planned_by_a_clock_ahead_are_hastened_and_others_postponed(world: World) -> None:
+async def test_ticks_planned_by_a_clock_ahead_are_hastened_and_others_postponed(
+    world: RolloutStoreWorld,
+) -> None:
     await world.adopted()
     rollout = await world.soaking()
     far = world.now + timedelta(minutes=10)
@@ -583,7 +586,7 @@ async def test_ticks_planned_by_a_clock_ahead_are_hastened_and_others_postponed(
     assert len(await world.store.ticks.due_ticks(world.now, 10)) == 1
 
 
-async def test_what_is_over_is_not_judged(world: World) -> None:
+async def test_what_is_over_is_not_judged(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.soaking()
     assert await world.tell(rollout, Acted(Action.ROLL_BACK, ONCALL, world.now))
@@ -595,7 +598,7 @@ async def test_what_is_over_is_not_judged(world: World) -> None:
 # ---- lanes ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_lane_is_adopted_once_and_what_ran_is_known_good(world: World) -> None:
+async def test_a_lane_is_adopted_once_and_what_ran_is_known_good(world: RolloutStoreWorld) -> None:
     row = await world.adopted()
     entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "adopted", "again")
     assert not await world.store.lanes.adopt(row, entry)
@@ -604,7 +607,7 @@ async def test_a_lane_is_adopted_once_and_what_ran_is_known_good(world: World) -
     assert [(k.release, k.known_good) for k in found.releases] == [(V140, True)]
 
 
-async def test_the_lane_has_what_its_newest_rollout_ordered(world: World) -> None:
+async def test_the_lane_has_what_its_newest_rollout_ordered(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin()
     found = await world.store.lanes.situation(PRODUCTION, world.now)
@@ -616,7 +619,7 @@ async def test_the_lane_has_what_its_newest_rollout_ordered(world: World) -> Non
     assert (await world.store.lanes.situation(PRODUCTION, world.now)).row == found.row
 
 
-async def test_drift_is_heard_only_of_the_lane_as_it_was_looked_at(world: World) -> None:
+async def test_drift_is_heard_only_of_the_lane_as_it_was_looked_at(world: RolloutStoreWorld) -> None:
     row = await world.adopted()
     entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "drift", "gone")
     assert not await world.store.lanes.heard(replace(row, generation=2), GONE, entry)
@@ -630,7 +633,7 @@ async def test_drift_is_heard_only_of_the_lane_as_it_was_looked_at(world: World)
 
 
 async def test_commands_that_are_taken_over_end_the_drift_of_a_lane_that_has_not_changed(
-    world: World,
+    world: RolloutStoreWorld,
 ) -> None:
     row = await world.adopted()
     entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "commands_taken_over", "found")
@@ -643,7 +646,7 @@ async def test_commands_that_are_taken_over_end_the_drift_of_a_lane_that_has_not
     assert (found.generation, found.desired.stable, bool(found.drift)) == (4, V150, False)
 
 
-async def test_locks_expire_and_are_lifted_once(world: World) -> None:
+async def test_locks_expire_and_are_lifted_once(world: RolloutStoreWorld) -> None:
     await world.adopted()
     ends = world.now + timedelta(seconds=10)
     lock = Lock(PRODUCTION, LEAD.id, LEAD.name, "holidays", world.now, ends)
@@ -655,7 +658,7 @@ async def test_locks_expire_and_are_lifted_once(world: World) -> None:
     assert not await world.store.lanes.unlock(PRODUCTION, entry)
 
 
-async def test_an_automatic_rollback_locks_and_keeps_a_persons_lock(world: World) -> None:
+async def test_an_automatic_rollback_locks_and_keeps_a_persons_lock(world: RolloutStoreWorld) -> None:
     await world.adopted()
     await world.adopted(STAGING)
     lock = Lock(STAGING, LEAD.id, LEAD.name, "holidays", world.now, world.now + timedelta(hours=1))
@@ -683,7 +686,7 @@ def _crash(at: datetime) -> Event:
     return Crashed(at, "exit code 1")
 
 
-async def test_what_succeeds_is_known_good_until_it_is_rolled_back(world: World) -> None:
+async def test_what_succeeds_is_known_good_until_it_is_rolled_back(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin(plan=Plan("straight", (Shift(100),)))
     assert await world.store.history.last_successes([PRODUCTION, STAGING]) == {}
@@ -705,7 +708,7 @@ async def test_what_succeeds_is_known_good_until_it_is_rolled_back(world: World)
 # ---- a database that lost commits -----------------------------------------------------------------------------------
 
 
-async def lost(world: World) -> tuple[Rollout, Rollout]:
+async def lost(world: RolloutStoreWorld) -> tuple[Rollout, Rollout]:
     """A soaking rollout that the database loses, and one in another lane that it gives the same number and version."""
     await world.adopted()
     gone = await world.soaking()
@@ -718,7 +721,7 @@ async def lost(world: World) -> tuple[Rollout, Rollout]:
     return gone, here
 
 
-async def test_what_is_due_is_read_unless_it_is_known_as_it_was_last_saved(world: World) -> None:
+async def test_what_is_due_is_read_unless_it_is_known_as_it_was_last_saved(world: RolloutStoreWorld) -> None:
     await world.adopted()
     old = await world.loaded(await world.soaking())
     assert await world.store.ticks.save_ticks([tick(old.rollout, world.now)]) == {old.rollout.id}
@@ -729,7 +732,9 @@ async def test_what_is_due_is_read_unless_it_is_known_as_it_was_last_saved(world
     assert taken is read
 
 
-async def test_a_rollout_that_is_known_as_it_was_last_saved_is_not_read_again(world: World) -> None:
+async def test_a_rollout_that_is_known_as_it_was_last_saved_is_not_read_again(
+    world: RolloutStoreWorld,
+) -> None:
     await world.adopted()
     old = await world.loaded(await world.soaking())
     assert await world.store.rollouts.load(old.rollout.id, old) is old
@@ -739,7 +744,9 @@ async def test_a_rollout_that_is_known_as_it_was_last_saved_is_not_read_again(wo
     assert await world.store.rollouts.load(old.rollout.id + 1, old) is None
 
 
-async def test_what_is_known_of_a_lost_rollout_is_not_taken_for_the_one_with_its_number(world: World) -> None:
+async def test_what_is_known_of_a_lost_rollout_is_not_taken_for_the_one_with_its_number(
+    world: RolloutStoreWorld,
+) -> None:
     gone, here = await lost(world)
     known = replace(await world.loaded(here), rollout=replace(gone, stamp=here.stamp))
     ((loaded, _),) = await world.store.ticks.due_ticks(world.now, 10, (), {here.id: known}.get)
@@ -747,7 +754,9 @@ async def test_what_is_known_of_a_lost_rollout_is_not_taken_for_the_one_with_its
     assert loaded.rollout == here
 
 
-async def test_a_number_that_a_lost_rollout_had_is_read_as_the_rollout_that_has_it_now(world: World) -> None:
+async def test_a_number_that_a_lost_rollout_had_is_read_as_the_rollout_that_has_it_now(
+    world: RolloutStoreWorld,
+) -> None:
     _, here = await lost(world)
     assert here.lane == STAGING
     ((loaded, _),) = await world.store.ticks.due_ticks(world.now, 10)
@@ -758,7 +767,7 @@ async def test_a_number_that_a_lost_rollout_had_is_read_as_the_rollout_that_has_
 
 
 async def test_what_was_decided_on_a_lost_rollout_is_not_saved_on_the_one_with_its_number(
-    world: World,
+    world: RolloutStoreWorld,
 ) -> None:
     gone, here = await lost(world)
     paused = machine.step(gone, Acted(Action.PAUSE, LEAD, world.now))
@@ -771,7 +780,9 @@ async def test_what_was_decided_on_a_lost_rollout_is_not_saved_on_the_one_with_i
     assert await world.store.ticks.save_ticks([tick(here, world.now)]) == {here.id}
 
 
-async def test_a_version_that_was_reached_again_with_other_content_is_not_overwritten(world: World) -> None:
+async def test_a_version_that_was_reached_again_with_other_content_is_not_overwritten(
+    world: RolloutStoreWorld,
+) -> None:
     """A replica that lagged: the rollout is the same, and its last step was another one."""
     await world.adopted()
     rollout = await world.begin()
@@ -785,7 +796,9 @@ async def test_a_version_that_was_reached_again_with_other_content_is_not_overwr
     assert await world.stored(rollout) == ended
 
 
-async def test_a_claim_of_a_lost_effect_does_nothing_to_the_one_with_its_number(world: World) -> None:
+async def test_a_claim_of_a_lost_effect_does_nothing_to_the_one_with_its_number(
+    world: RolloutStoreWorld,
+) -> None:
     await world.adopted()
     await world.begin()
     (gone,) = await world.claim()
@@ -803,7 +816,7 @@ async def test_a_claim_of_a_lost_effect_does_nothing_to_the_one_with_its_number(
     assert await world.store.effects.renew([claim], 5.0) == {claim.id}
 
 
-async def test_a_number_that_a_lost_database_gave_is_not_taken_twice(world: World) -> None:
+async def test_a_number_that_a_lost_database_gave_is_not_taken_twice(world: RolloutStoreWorld) -> None:
     await world.adopted()
     await world.adopted(STAGING)
     first = await world.begin()
@@ -813,7 +826,7 @@ async def test_a_number_that_a_lost_database_gave_is_not_taken_twice(world: Worl
     assert (await world.stored(first)).lane == PRODUCTION
 
 
-async def test_what_was_decided_on_a_lost_row_of_a_lane_is_not_recorded(world: World) -> None:
+async def test_what_was_decided_on_a_lost_row_of_a_lane_is_not_recorded(world: RolloutStoreWorld) -> None:
     """The same generation stands for another desired state since the failover."""
     gone = await world.adopted(release=V150)
     beginning = replace(await world.beginning(), lane=gone.stamp)
@@ -833,7 +846,7 @@ async def test_what_was_decided_on_a_lost_row_of_a_lane_is_not_recorded(world: W
 # ---- housekeeping ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_lease_has_one_owner_until_it_ends_or_is_given_back(world: World) -> None:
+async def test_a_lease_has_one_owner_until_it_ends_or_is_given_back(world: RolloutStoreWorld) -> None:
     keeping = world.store.housekeeping
     assert await keeping.lead("controller", "a", 5.0)
     assert not await keeping.lead("controller", "b", 5.0)
@@ -848,7 +861,7 @@ async def test_a_lease_has_one_owner_until_it_ends_or_is_given_back(world: World
     assert await keeping.lead("controller", "a", 5.0)
 
 
-async def test_notes_are_replaced_and_phases_counted(world: World) -> None:
+async def test_notes_are_replaced_and_phases_counted(world: RolloutStoreWorld) -> None:
     notes = world.store.notes
     assert await notes.note("kind", "key") is None
     await notes.put_note("kind", "key", {"a": 1})
@@ -859,7 +872,7 @@ async def test_notes_are_replaced_and_phases_counted(world: World) -> None:
     assert await world.store.housekeeping.phases() == {"verifying": 1}
 
 
-async def test_a_card_is_kept_and_what_it_shows_changes_by_itself(world: World) -> None:
+async def test_a_card_is_kept_and_what_it_shows_changes_by_itself(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin()
     card = CardRef(rollout.id, 11, 22, None, world.now, "first")
@@ -871,7 +884,7 @@ async def test_a_card_is_kept_and_what_it_shows_changes_by_itself(world: World) 
     assert await world.store.notes.card(rollout.id + 1) is None
 
 
-async def test_what_is_old_is_tidied_and_the_audit_stays(world: World) -> None:
+async def test_what_is_old_is_tidied_and_the_audit_stays(world: RolloutStoreWorld) -> None:
     await world.adopted()
     rollout = await world.begin(interaction="i1")
     assert await world.tell(rollout, Acted(Action.CANCEL, LEAD, world.now))
@@ -882,7 +895,7 @@ async def test_what_is_old_is_tidied_and_the_audit_stays(world: World) -> None:
     assert await world.audited(rollout) == lines
 
 
-async def test_notes_that_serve_no_one_any_more_are_tidied_and_others_stay(world: World) -> None:
+async def test_notes_that_serve_no_one_any_more_are_tidied_and_others_stay(world: RolloutStoreWorld) -> None:
     notes = world.store.notes
     gone = ("notice", "report", "alert_card", "incident_card", "war_room", "issue_closed")
     for kind in (*gone, "regression", "sink"):
@@ -904,7 +917,7 @@ def served_tick(at: float, total: int = 10, bad: int = 1, seconds: float = 5.0, 
     return ServedTick(at, seconds, {"errors": Counts(total, bad), **more})
 
 
-async def test_strips_sum_up_what_some_lanes_served_by_slots(world: World) -> None:
+async def test_strips_sum_up_what_some_lanes_served_by_slots(world: RolloutStoreWorld) -> None:
     slow = {"latency>0.5s": Counts(10, 3)}
     await world.store.served.append(
         [
@@ -928,7 +941,7 @@ async def test_strips_sum_up_what_some_lanes_served_by_slots(world: World) -> No
     assert await world.store.served.strips([], "errors", NOON, 600.0) == {}
 
 
-async def test_what_a_lane_served_is_read_as_it_was_added_oldest_first(world: World) -> None:
+async def test_what_a_lane_served_is_read_as_it_was_added_oldest_first(world: RolloutStoreWorld) -> None:
     slow = {"latency>0.3s": Counts(12, 3)}
     ticks = [
         served_tick(NOON + 4.567, **slow),
@@ -944,13 +957,15 @@ async def test_what_a_lane_served_is_read_as_it_was_added_oldest_first(world: Wo
     assert await world.store.served.read(Lane("web", "production")) == []
 
 
-async def test_ticks_that_counted_different_things_keep_what_each_counted(world: World) -> None:
+async def test_ticks_that_counted_different_things_keep_what_each_counted(world: RolloutStoreWorld) -> None:
     ticks = [served_tick(NOON + 5), served_tick(NOON + 10, cache=Counts(4, 1)), served_tick(NOON + 15)]
     await world.store.served.append([(PRODUCTION, one) for one in ticks])
     assert await world.store.served.read(PRODUCTION) == ticks
 
 
-async def test_a_tick_that_is_added_again_counts_once_also_when_it_is_thinned(world: World) -> None:
+async def test_a_tick_that_is_added_again_counts_once_also_when_it_is_thinned(
+    world: RolloutStoreWorld,
+) -> None:
     first, second = served_tick(NOON + 5), served_tick(NOON + 10)
     await world.store.served.append([(PRODUCTION, first)])
     await world.store.served.append([(PRODUCTION, first), (PRODUCTION, second)])
@@ -959,7 +974,9 @@ async def test_a_tick_that_is_added_again_counts_once_also_when_it_is_thinned(wo
     assert await world.store.served.read(PRODUCTION) == [served_tick(NOON + 10, 20, 2, 10.0)]
 
 
-async def test_full_ticks_before_the_edge_become_minutes_and_those_after_it_stay(world: World) -> None:
+async def test_full_ticks_before_the_edge_become_minutes_and_those_after_it_stay(
+    world: RolloutStoreWorld,
+) -> None:
     before = [served_tick(NOON - 1 - 5 * number) for number in range(240)]
     after = [served_tick(NOON + 5 * number) for number in range(12)]
     await world.store.served.append([(lane, one) for lane in (PRODUCTION, STAGING) for one in before + after])
@@ -974,7 +991,7 @@ async def test_full_ticks_before_the_edge_become_minutes_and_those_after_it_stay
     assert await world.store.served.read(PRODUCTION) == minutes + after
 
 
-async def test_a_day_of_full_ticks_is_thinned_bit_by_bit(world: World) -> None:
+async def test_a_day_of_full_ticks_is_thinned_bit_by_bit(world: RolloutStoreWorld) -> None:
     ticks = [served_tick(NOON + 300 * number) for number in range(288)]
     await world.store.served.append([(PRODUCTION, one) for one in ticks])
     rounds = 1
@@ -984,7 +1001,9 @@ async def test_a_day_of_full_ticks_is_thinned_bit_by_bit(world: World) -> None:
     assert await world.store.served.read(PRODUCTION) == ticks
 
 
-async def test_what_a_lane_served_is_forgotten_in_time_whatever_the_catalog_has(world: World) -> None:
+async def test_what_a_lane_served_is_forgotten_in_time_whatever_the_catalog_has(
+    world: RolloutStoreWorld,
+) -> None:
     old, new = served_tick(NOON - 7 * 3600), served_tick(NOON)
     gone = Lane("retired", "production")
     await world.store.served.append([(lane, one) for lane in (PRODUCTION, gone) for one in (old, new)])

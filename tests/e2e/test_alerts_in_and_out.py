@@ -42,7 +42,7 @@ def catalog(folder: Path, pagerduty: PagerDuty) -> Path:
 
 
 @dataclass
-class World:
+class StackWithPager:
     """A running Slipway, and the pager that it tells."""
 
     stack: Stack
@@ -74,17 +74,19 @@ class World:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[StackWithPager]:
     name, pagerduty = await postgres.fresh(), PagerDuty()
     variables = {"SLIPWAY_VAR_PAGER": ROUTING_KEY, "SLIPWAY_VAR_ALERTS": SECRET}
     async with serving(pagerduty):
         config = catalog(tmp_path_factory.mktemp("config") / "catalog", pagerduty)
         async with opened((LANE,), postgres.dsn(name), config=config, environment=variables) as stack:
-            yield World(stack, pagerduty)
+            yield StackWithPager(stack, pagerduty)
     await postgres.drop(name)
 
 
-async def test_people_in_discord_and_the_pager_see_one_alert_through(world: World) -> None:
+async def test_people_in_discord_and_the_pager_see_one_alert_through(world: StackWithPager) -> None:
     stack, pagerduty = world.stack, world.pagerduty
     before = await stack.stage.last_message("alerts")
     assert await world.tell("backup") == {"message": "Taken: 1."}
@@ -108,7 +110,9 @@ async def told_all(stack: Stack) -> bool | None:
     return True if (await stack.health()).get("sinks") == "ok" else None
 
 
-async def test_while_discord_is_away_the_pager_is_told_and_the_card_follows_once(world: World) -> None:
+async def test_while_discord_is_away_the_pager_is_told_and_the_card_follows_once(
+    world: StackWithPager,
+) -> None:
     stack, pagerduty = world.stack, world.pagerduty
     before, incidents = await stack.stage.last_message("alerts"), len(pagerduty.opened)
     away = await acts.fault(stack, "503", route="*", application="slipway", seconds=600)

@@ -27,7 +27,7 @@ DEMO = ROOT / "config" / "demo"
 SERVICE = "greeter-commands"
 
 
-class Answer(Said):
+class CommandLineAnswer(Said):
     @property
     def json(self) -> Any:
         return json.loads(self.out)
@@ -104,9 +104,9 @@ async def in_staging(stack: Stack, *names: str) -> None:
     assert (await commands(stack))[1] == sorted(names)
 
 
-async def slipway(stack: Stack, *words: str, **environment: str) -> Answer:
+async def slipway(stack: Stack, *words: str, **environment: str) -> CommandLineAnswer:
     settings = {**os.environ, **stack.demo._env, "PYTHONPATH": str(ROOT), **environment}
-    found = Answer(*await command(("commands", *words), settings, stack.demo.folder, 240))
+    found = CommandLineAnswer(*await command(("commands", *words), settings, stack.demo.folder, 240))
     assert "Traceback" not in found.err, found.err
     return found
 

@@ -23,7 +23,7 @@ from bot.adapters.routers.envoy.process import find_program
 from bot.ports.errors import Unreachable
 from demo.children import free_port
 from tests.support.e2e.newcomer import Newcomer, good_then_bad, newcomer
-from tests.support.e2e.users import Users
+from tests.support.e2e.users import ServiceUsers
 from tests.support.paths import ROOT, TESTS
 from tests.support.repository import compose
 from tests.support.waiting import until
@@ -113,7 +113,7 @@ async def test_host_bot_and_envoy_of_the_compose_file_roll_a_bad_release_back(
     variables = {"SLIPWAY_VAR_SOAK": "15s"}
     try:
         async with newcomer("compose", dsn, edits=edits, variables=variables, prepare=prepare) as here:
-            await good_then_bad(here, Users(f"http://127.0.0.1:{port}/", 100), share=0.05)
+            await good_then_bad(here, ServiceUsers(f"http://127.0.0.1:{port}/", 100), share=0.05)
     finally:
         for process in reversed(running):
             await ended(process)

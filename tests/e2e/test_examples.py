@@ -20,7 +20,7 @@ import pytest
 from demo.children import free_port
 from tests.support.docker import DockerEngine, Registry, registry
 from tests.support.e2e.newcomer import good_then_bad, newcomer
-from tests.support.e2e.users import NO_RELEASE, Users
+from tests.support.e2e.users import NO_RELEASE, ServiceUsers
 from tests.support.paths import TESTS
 from tests.support.python_image import CHANGES, python_image
 from tests.support.repository import EXAMPLES
@@ -75,7 +75,7 @@ async def test_containers_behind_envoy(docker: DockerEngine, shop: str, dsn: str
         VERSIONS,
     ]
     async with newcomer("docker-envoy", dsn, edits=edits, variables=QUICK) as here:
-        await good_then_bad(here, Users(f"http://127.0.0.1:{port}/", RATE), share=0.05)
+        await good_then_bad(here, ServiceUsers(f"http://127.0.0.1:{port}/", RATE), share=0.05)
 
 
 async def test_containers_behind_haproxy(docker: DockerEngine, shop: str, dsn: str) -> None:
@@ -88,7 +88,7 @@ async def test_containers_behind_haproxy(docker: DockerEngine, shop: str, dsn: s
         ("listen: 8402", f"listen: {port}"),
     ]
     async with newcomer("docker-haproxy", dsn, edits=edits, variables=QUICK) as here:
-        await good_then_bad(here, Users(f"http://127.0.0.1:{port}/", RATE), share=0.05)
+        await good_then_bad(here, ServiceUsers(f"http://127.0.0.1:{port}/", RATE), share=0.05)
 
 
 async def test_services_of_a_swarm(dsn: str) -> None:
@@ -102,14 +102,14 @@ async def test_services_of_a_swarm(dsn: str) -> None:
             VERSIONS,
         ]
         async with newcomer("swarm", dsn, edits=edits, variables=QUICK) as here:
-            await good_then_bad(here, Users(f"http://127.0.0.1:{port}/", RATE), share=0.05)
+            await good_then_bad(here, ServiceUsers(f"http://127.0.0.1:{port}/", RATE), share=0.05)
 
 
 async def test_programs_on_one_server(dsn: str) -> None:
     port = free_port()
     edits = [("router: 8402", f"router: {port}")]
     async with newcomer("processes", dsn, edits=edits, variables=QUICK, files=programs()) as here:
-        await good_then_bad(here, Users(f"http://127.0.0.1:{port}/", RATE), share=0.05)
+        await good_then_bad(here, ServiceUsers(f"http://127.0.0.1:{port}/", RATE), share=0.05)
 
 
 # systemd does not run where tests do: `systemctl` restarts the program itself, and `sudo` is not needed.
@@ -158,7 +158,7 @@ async def test_a_unit_on_another_machine(dsn: str, tmp_path: Path) -> None:
         async with (
             # Probes that fail within 5 s are one event, and a verdict on a limit of 10% takes three of them.
             newcomer("command-ssh", dsn, edits=edits, variables={"SLIPWAY_VAR_SOAK": "25s"}) as here,
-            Users(f"http://127.0.0.1:{port}/", 20) as users,
+            ServiceUsers(f"http://127.0.0.1:{port}/", 20) as users,
         ):
             id_ = await here.deploy("shop", "1.1.0", "production")
             await here.approve(id_)

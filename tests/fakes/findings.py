@@ -22,3 +22,7 @@ class FakeFindings:
             self.refused += 1
             raise Unreachable("The database does not answer.")
         self.heard += findings
+
+    def told(self) -> list[tuple[str, bool]]:
+        """Title, and whether it fires, of all that was heard."""
+        return [(finding.title, finding.firing) for finding in self.heard]

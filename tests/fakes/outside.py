@@ -1,7 +1,8 @@
-"""Discord, metrics, checks and releases in memory, as strict as what they stand for."""
+"""Discord, metrics, checks, releases and sinks in memory, as strict as what they stand for."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,10 @@ from bot.domain.judge.evidence.ticks import CounterReading, Sample
 from bot.domain.records import Active
 from bot.domain.rollout.model import Lane, Release
 from bot.domain.rollout.steps import HttpCheck
+from bot.domain.watch.alerts.alert import AlertState
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement, Notice, UndeliveredError, UnpostedError
+from bot.ports.watch.sinks import AlertSnapshot, Known
 
 
 @dataclass
@@ -139,3 +142,34 @@ class FakeReleases:
 
     async def pinned(self, release: Release, environment: str) -> Release:
         return release
+
+
+@dataclass
+class FakeSink:
+    """Implements `bot.ports.watch.sinks.AlertSink`; keeps what it was told.
+
+    error: raised instead; hangs: no answer until it is set; silent: it has nothing to say.
+    """
+
+    error: Exception | None = None
+    hangs: asyncio.Event | None = None
+    silent: bool = False
+    told: list[AlertSnapshot] = field(default_factory=list)
+    tries: int = 0
+
+    def says(self, alert: AlertSnapshot, known: Known | None) -> str:
+        return "" if self.silent else f"say {alert.state}"
+
+    async def deliver(self, alert: AlertSnapshot, known: Known | None) -> str:
+        self.tries += 1
+        if self.hangs is not None:
+            await self.hangs.wait()
+        if self.error is not None:
+            raise self.error
+        self.told.append(alert)
+        return ""
+
+    @property
+    def states(self) -> list[AlertState]:
+        """Of the alerts, in the order in which it was told."""
+        return [alert.state for alert in self.told]

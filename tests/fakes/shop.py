@@ -35,11 +35,11 @@ class Shop(BaseHTTPRequestHandler):
         """Nothing: a line for each request would be noise."""
 
 
-class Server(ThreadingHTTPServer):
+class ShopServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the first process of a container has no default
-    Server(("", PORT), Shop).serve_forever()
+    ShopServer(("", PORT), Shop).serve_forever()

@@ -34,7 +34,7 @@ _ENTITY = re.compile(r"&(amp|lt|gt);")
 
 
 @dataclass
-class Service:
+class SinkService:
     """What all have. answers: given instead of the own ones, one after the other: status, text, headers."""
 
     url: str = ""
@@ -54,7 +54,7 @@ class Service:
 
 
 @dataclass
-class PagerDuty(Service):
+class PagerDuty(SinkService):
     """Events API v2 of one service. incidents: state by deduplication key. dropped: events about none that is open."""
 
     incidents: dict[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class PagerDuty(Service):
 
 
 @dataclass
-class Slack(Service):
+class Slack(SinkService):
     """An incoming webhook. got: the messages."""
 
     def take(self, request: web.Request, body: bytes) -> web.Response:
@@ -189,7 +189,7 @@ class Slack(Service):
 
 
 @dataclass
-class Sentry(Service):
+class Sentry(SinkService):
     """Envelopes of one project. got: events, each id once."""
 
     def take(self, request: web.Request, body: bytes) -> web.Response:
@@ -234,7 +234,7 @@ class Sentry(Service):
 
 
 @asynccontextmanager
-async def serving(*services: Service) -> AsyncIterator[None]:
+async def serving(*services: SinkService) -> AsyncIterator[None]:
     """Serve them. Fails the test for a request with a mistake."""
     runners = []
     try:

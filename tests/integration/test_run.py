@@ -29,7 +29,7 @@ HEARTBEAT = "heartbeat-secret-of-a-test"
 
 
 @dataclass
-class Running:
+class RunningBot:
     process: asyncio.subprocess.Process
     base: str
     folder: Path
@@ -56,7 +56,7 @@ class Running:
 
 
 @pytest.fixture
-async def running(tmp_path: Path, dsn: str) -> AsyncIterator[Running]:
+async def running(tmp_path: Path, dsn: str) -> AsyncIterator[RunningBot]:
     port = free_port()
     config = changed(
         ("staging: {router: 8401}", "staging: {}"), ('production: {router: "0.0.0.0:8402"}', "production: {}")
@@ -81,7 +81,9 @@ async def running(tmp_path: Path, dsn: str) -> AsyncIterator[Running]:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bot", "run", env=environment, cwd=tmp_path, stderr=sink
             )
-        found = Running(process, f"http://127.0.0.1:{port}", tmp_path, log, sandbox.token("slipway"), session)
+        found = RunningBot(
+            process, f"http://127.0.0.1:{port}", tmp_path, log, sandbox.token("slipway"), session
+        )
         try:
             yield found
         finally:
@@ -91,7 +93,7 @@ async def running(tmp_path: Path, dsn: str) -> AsyncIterator[Running]:
     await cli.stop_host()  # a bot that ends early has started one which does not answer yet
 
 
-async def until_well(running: Running) -> dict[str, Any]:
+async def until_well(running: RunningBot) -> dict[str, Any]:
     async with asyncio.timeout(PATIENCE_S):
         while True:
             assert running.process.returncode is None, running.log.read_text()
@@ -105,7 +107,7 @@ async def until_well(running: Running) -> dict[str, Any]:
             await asyncio.sleep(0.1)
 
 
-async def test_it_connects_serves_counts_reloads_and_stops(running: Running, dsn: str) -> None:
+async def test_it_connects_serves_counts_reloads_and_stops(running: RunningBot, dsn: str) -> None:
     health = await until_well(running)
     assert (health["gateway"], health["db"], health["redis"]) == ("connected", "ok", "memory")
     assert (await running.get("/readyz"))[0] == 200
@@ -138,7 +140,7 @@ async def test_it_connects_serves_counts_reloads_and_stops(running: Running, dsn
         await connection.close()
 
 
-async def test_its_log_is_json_without_the_token(running: Running) -> None:
+async def test_its_log_is_json_without_the_token(running: RunningBot) -> None:
     await until_well(running)
     async with asyncio.timeout(PATIENCE_S):
         while not any(line["event"] == "discord_ready" for line in running.lines()):
@@ -152,7 +154,7 @@ async def test_its_log_is_json_without_the_token(running: Running) -> None:
     assert TOKEN not in running.log.read_text()
 
 
-async def test_checks_that_fail_make_alerts_from_a_reload_on(running: Running, dsn: str) -> None:
+async def test_checks_that_fail_make_alerts_from_a_reload_on(running: RunningBot, dsn: str) -> None:
     await until_well(running)
     asked = (
         f'kind: http, url: "{running.base}/readyz?key=hush", contains: no such text, every: 5s, timeout: 2s'
@@ -185,7 +187,7 @@ async def test_checks_that_fail_make_alerts_from_a_reload_on(running: Running, d
 
 
 @asynccontextmanager
-async def elsewhere(running: Running, dsn: str) -> AsyncIterator[None]:
+async def elsewhere(running: RunningBot, dsn: str) -> AsyncIterator[None]:
     """A process that only asks the checks of another location, with nothing but the database and the catalog."""
     cli = Cli(running.folder)
     environment = {
@@ -222,7 +224,7 @@ async def test_a_location_needs_its_name_and_a_database(tmp_path: Path) -> None:
     assert "SLIPWAY_LOCATION must be a name of letters" in said.err
 
 
-async def test_a_pipeline_talks_to_it_with_a_token_made_beside_it(running: Running, dsn: str) -> None:
+async def test_a_pipeline_talks_to_it_with_a_token_made_beside_it(running: RunningBot, dsn: str) -> None:
     await until_well(running)
     cli = Cli(running.folder, DATABASE_URL=dsn, SLIPWAY_URL=running.base)
     owner = ("--owner", "123456789012345678", "--owner-name", "Ada")

@@ -33,7 +33,7 @@ def a_bots(url: str) -> str:
 """
 
 
-class Bot:
+class BotEndpoints:
     """A bot with the endpoints that smoke tests ask."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Bot:
 
 
 async def test_a_healthy_bot_passes_and_is_reported_three_ways(tmp_path: Path) -> None:
-    async with serving(Bot()) as url:
+    async with serving(BotEndpoints()) as url:
         cli = catalog(tmp_path, a_bots(url))
         said = await cli(*SMOKE, "--junit", "report.xml", SLIPWAY_VAR_TOKEN="hush-hush-hush")
         assert (said.code, said.err) == (0, "")
@@ -67,7 +67,7 @@ async def test_a_healthy_bot_passes_and_is_reported_three_ways(tmp_path: Path) -
 
 
 async def test_an_unwell_bot_is_exit_code_1_and_says_what_is_wrong(tmp_path: Path) -> None:
-    bot = Bot()
+    bot = BotEndpoints()
     bot.health |= {"db": "down", "lavalink": "reconnecting"}
     async with serving(bot) as url:
         cli = catalog(tmp_path, a_bots(url))

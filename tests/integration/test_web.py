@@ -66,7 +66,7 @@ async def reloaded() -> Reloaded:
     return Reloaded(True)
 
 
-class Caller:
+class WebClient:
     def __init__(self, base: str, session: aiohttp.ClientSession, app: web.Application) -> None:
         self.base, self.session, self.app = base, session, app
 
@@ -87,7 +87,7 @@ async def serving(
     token: str | None = TOKEN,
     telemetry: Telemetry | None = None,
     api: Callable[[], web.Application] | None = None,
-) -> AsyncIterator[Caller]:
+) -> AsyncIterator[WebClient]:
     app = create_app(
         {"gateway": connected, "db": well} if probes is None else probes,
         telemetry or Telemetry(),
@@ -97,7 +97,7 @@ async def serving(
     runner = await serve(app, "127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession() as session:
-            yield Caller(f"http://127.0.0.1:{runner.addresses[0][1]}", session, app)
+            yield WebClient(f"http://127.0.0.1:{runner.addresses[0][1]}", session, app)
     finally:
         await runner.cleanup()
 

@@ -164,7 +164,7 @@ class Interaction:
 
 
 @dataclass
-class Bot:
+class ChatBot:
     """What interactions reach: the responder and the cogs of one process."""
 
     responder: Responder
@@ -193,7 +193,7 @@ class Chat:
     """The server. `bot` is None while no process listens."""
 
     guild_id: int
-    bot: Bot | None = None
+    bot: ChatBot | None = None
     posts: dict[str, list[Post]] = field(default_factory=lambda: {name: [] for name in CHANNELS})
     cards: dict[int, Post] = field(default_factory=dict)
     _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1000))
@@ -256,7 +256,7 @@ class Chat:
             raise StoryError(f"there is no {who} here, only {', '.join(PEOPLE)}")
         return Interaction(self._number(), self.guild_id, who, kind, data)
 
-    def _listening(self) -> Bot:
+    def _listening(self) -> ChatBot:
         if self.bot is None:
             raise StoryError("the application did not respond: no bot is running")
         return self.bot

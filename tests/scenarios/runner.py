@@ -22,7 +22,7 @@ README = HERE / "README.md"
 _BEGIN, _END = "<!-- verbs: begin -->\n", "<!-- verbs: end -->\n"
 
 
-class Played(NamedTuple):
+class PlayedScript(NamedTuple):
     """The script's text with what happened, and the sentence of the line at which it ended too early, if it did."""
 
     text: str
@@ -34,21 +34,21 @@ def scenarios() -> list[Path]:
     return sorted(TESTDATA.glob("*.txt"))
 
 
-def played(script: Script, postgres: PostgresServer) -> Played:
+def played(script: Script, postgres: PostgresServer) -> PlayedScript:
     """Play it in a world of its own."""
     dsn = asyncio.run(fresh(postgres))
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(_played(script, dsn, Path(folder)))
 
 
-async def _played(script: Script, dsn: str, folder: Path) -> Played:
+async def _played(script: Script, dsn: str, folder: Path) -> PlayedScript:
     record, mistake = Record(), ""
     async with VirtualWorld(dsn, folder, record) as world:
         try:
             await play(script, world, record)
         except StoryError as error:
             mistake = str(error)
-    return Played(script.rewritten(record.happened), mistake)
+    return PlayedScript(script.rewritten(record.happened), mistake)
 
 
 def difference(expected: str, happened: str, path: Path) -> str:

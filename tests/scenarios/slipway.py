@@ -26,7 +26,7 @@ from bot.ui.notices import NoticeText, alert_words, words
 from cogs import COGS
 from demo.stories.transcript import plain
 from tests.fakes.books import FakeLimiter
-from tests.scenarios.chat import ROLES, Bot, Chat, readable
+from tests.scenarios.chat import ROLES, Chat, ChatBot, readable
 from tests.scenarios.lanes import VirtualChecker, VirtualProbe, VirtualTarget, VirtualUsers
 from tests.scenarios.virtual_time import VirtualDatabase
 from tests.support.virtual_time import VirtualClock, virtual_loop
@@ -109,7 +109,7 @@ class ChatAnnouncer:
             raise Unreachable("Discord is away")
 
 
-class Slipway:
+class VirtualSlipway:
     """A process: `start` it, `kill` it. What it knows beyond the database is lost with it."""
 
     def __init__(
@@ -152,7 +152,7 @@ class Slipway:
         )
         service = applications.service(engine, store, targets, clock)
         responder = Responder(engine, current, FakeLimiter(), clock, _well, commands=service)
-        self.bot = Bot(responder, [cog(responder) for cog in COGS])  # type: ignore[misc]
+        self.bot = ChatBot(responder, [cog(responder) for cog in COGS])  # type: ignore[misc]
         self._applications = applications
         self._task: asyncio.Task[None] | None = None
 

@@ -26,7 +26,7 @@ from tests.scenarios.chat import Chat, Post
 from tests.scenarios.discord_api import CommandsSession
 from tests.scenarios.lanes import START_S, VirtualTarget, VirtualUsers
 from tests.scenarios.record import Record
-from tests.scenarios.slipway import ChatAnnouncer, Slipway
+from tests.scenarios.slipway import ChatAnnouncer, VirtualSlipway
 from tests.support.paths import ROOT
 from tests.support.virtual_time import EPOCH, virtual_loop
 
@@ -62,7 +62,7 @@ class VirtualWorld:
         self._commands = CommandsSession(self._tell)
         self._chat = Chat(next(iter(self._catalog.guilds)))
         self._announcer = ChatAnnouncer(self._chat, self._tell, self._catalog)
-        self._slipway: Slipway | None = None
+        self._slipway: VirtualSlipway | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._fatal = ""
         self._audited = 0
@@ -253,13 +253,13 @@ class VirtualWorld:
     def _application_id(self) -> int:
         return int(self._catalog.applications[APPLICATION].id)
 
-    def _running(self) -> Slipway:
+    def _running(self) -> VirtualSlipway:
         if self._slipway is None:
             raise StoryError("the bot is not running")
         return self._slipway
 
     def _start(self) -> None:
-        self._slipway = Slipway(
+        self._slipway = VirtualSlipway(
             self._dsn,
             self._catalog,
             target=self._target,

@@ -29,7 +29,7 @@ from tests.support.actors import ONCALL
 from tests.support.virtual_time import EPOCH, VirtualClock
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.world import SimulatedWorld
 
 GREETER = Lane("greeter", "production")
 
@@ -62,7 +62,7 @@ def _given_up(claim: Claimed) -> str:
 class Invariants:
     """Listens to every statement of the database and every order that a target takes."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SimulatedWorld) -> None:
         self._world = world
         self.violations: list[Violation] = []
         self.events = 0

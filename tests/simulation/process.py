@@ -27,7 +27,7 @@ from tests.simulation.wire import Caller
 from tests.support.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.world import SimulatedWorld
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ PACE = LoopIntervals(
 class Process:
     """`skew_s`: how far this machine's clock is off; `drift`: how much faster than time it runs."""
 
-    def __init__(self, world: World, name: str, skew_s: float, drift: float) -> None:
+    def __init__(self, world: SimulatedWorld, name: str, skew_s: float, drift: float) -> None:
         self.name = name
         self._world = world
         self.caller = Caller()
@@ -123,7 +123,7 @@ class Process:
 class _LinkedDatabase(MemoryDatabase):
     """The database as one process reaches it."""
 
-    def __init__(self, world: World, caller: Caller) -> None:
+    def __init__(self, world: SimulatedWorld, caller: Caller) -> None:
         super().__init__(VirtualClock().now)
         self._world = world
         self._caller = caller

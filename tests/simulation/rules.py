@@ -18,7 +18,7 @@ from bot.ports.errors import TargetRefused, Unreachable
 from tests.simulation.outside import raising
 from tests.simulation.process import Process
 from tests.simulation.wire import at_once
-from tests.simulation.world import GUILD, World
+from tests.simulation.world import GUILD, SimulatedWorld
 from tests.support.actors import BOSS, DEV, DEV2, GUEST, LEAD, LEAD2, ONCALL
 
 PEOPLE = (DEV, DEV2, LEAD, LEAD2, ONCALL, GUEST, BOSS)
@@ -28,7 +28,7 @@ LEADS = (LEAD, LEAD2, BOSS)
 class People:
     """Everyone who asks something of Slipway. Each request goes to some process, which may die meanwhile."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SimulatedWorld) -> None:
         self._world = world
         self._numbers = count(1)
         self.requests = 0
@@ -128,30 +128,30 @@ class People:
 class Rule:
     name: str
     weight: int
-    apply: Callable[[World, People, random.Random], None]
+    apply: Callable[[SimulatedWorld, People, random.Random], None]
     fault: bool = False
 
 
-def active(world: World) -> list[Rollout]:
+def active(world: SimulatedWorld) -> list[Rollout]:
     return [world.tables.rollouts[i].rollout for i in sorted(world.tables.active.values())]
 
 
 # ---- people ---------------------------------------------------------------------------------------------------------
 
 
-def deploys(world: World, people: People, rng: random.Random) -> None:
+def deploys(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(world.lanes)
     people.deploy(rng.choice([DEV, DEV, DEV2, BOSS, GUEST]), lane, rng.choice("12345"))
 
 
-def approves(world: World, people: People, rng: random.Random) -> None:
+def approves(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     for rollout in active(world):
         if rollout.phase is Phase.GATED:
             for who in rng.sample(LEADS, 2):
                 people.press(who, rollout, Action.APPROVE, rollout.step, rollout.seal)
 
 
-def presses(world: World, people: People, rng: random.Random) -> None:
+def presses(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     if found := active(world):
         rollout = rng.choice(found)
         seal = rng.choice([rollout.seal, rollout.seal, "", "another"])
@@ -159,7 +159,7 @@ def presses(world: World, people: People, rng: random.Random) -> None:
         people.press(rng.choice(PEOPLE), rollout, rng.choice(list(Action)), step, seal)
 
 
-def crowd(world: World, people: People, rng: random.Random) -> None:
+def crowd(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """Many people at the same time, on the same rollout."""
     if found := active(world):
         rollout = rng.choice(found)
@@ -168,13 +168,13 @@ def crowd(world: World, people: People, rng: random.Random) -> None:
             people.press(rng.choice(PEOPLE), rollout, action, None, rollout.seal)
 
 
-def resumes(world: World, people: People, rng: random.Random) -> None:
+def resumes(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     for rollout in active(world):
         if rollout.pause is not None:
             people.press(LEAD, rollout, Action.RESUME)
 
 
-def decides(world: World, people: People, rng: random.Random) -> None:
+def decides(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """What needs a person gets one."""
     for rollout in active(world):
         if rollout.phase is Phase.HALTED:
@@ -185,15 +185,15 @@ def decides(world: World, people: People, rng: random.Random) -> None:
             )
 
 
-def returns(world: World, people: People, rng: random.Random) -> None:
+def returns(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     people.roll_back(ONCALL, rng.choice(world.lanes))
 
 
-def panics(world: World, people: People, rng: random.Random) -> None:
+def panics(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     people.panic(ONCALL, on=rng.random() < 0.5)
 
 
-def unlocks(world: World, people: People, rng: random.Random) -> None:
+def unlocks(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     for lane in list(world.tables.locks):
         people.ask(
             LEAD, f"/unlock {lane}", lambda process, lane=lane: process.engine.unlock(GUILD, LEAD, lane)
@@ -203,7 +203,7 @@ def unlocks(world: World, people: People, rng: random.Random) -> None:
 # ---- faults ---------------------------------------------------------------------------------------------------------
 
 
-def kill(world: World, people: People, rng: random.Random) -> None:
+def kill(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """At once, or at one of the next calls: before it leaves, or between its being carried out and the answer."""
     if alive := world.alive:
         process = rng.choice(alive)
@@ -214,32 +214,32 @@ def kill(world: World, people: People, rng: random.Random) -> None:
             process.caller.dies_in = rng.randint(1, 60)
 
 
-def start(world: World, people: People, rng: random.Random) -> None:
+def start(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     if len(world.alive) < 3:
         world.start()
 
 
-def database_away(world: World, people: People, rng: random.Random) -> None:
+def database_away(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     _for_a_while(world, rng, world.database, "away", rng.choice([0.5, 3.0, 12.0, 45.0, 90.0]))
 
 
-def database_hangs(world: World, people: People, rng: random.Random) -> None:
+def database_hangs(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     _for_a_while(world, rng, world.database, "hanging", rng.choice([1.0, 4.0]))
 
 
-def database_slow(world: World, people: People, rng: random.Random) -> None:
+def database_slow(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     world.database.late_s = rng.choice([0.2, 0.8, 1.5])
     _later(rng.uniform(1.0, 6.0), lambda: setattr(world.database, "late_s", 0.0))
     world.disturbed()
 
 
-def commit_unsure(world: World, people: People, rng: random.Random) -> None:
+def commit_unsure(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """The statement was carried out, and the answer got lost."""
     world.database.lose = rng.randint(1, 4)
     world.disturbed()
 
 
-def failover(world: World, people: People, rng: random.Random) -> None:
+def failover(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """The database comes back as it was a while ago; targets and processes know more than it does."""
     if world.restore(rng.choice([0.0, 2.0, 10.0])):
         world.trace.say("fault", "the database is an older one")
@@ -250,19 +250,19 @@ def failover(world: World, people: People, rng: random.Random) -> None:
         _for_a_while(world, rng, world.database, "away", 1.0)
 
 
-def target_away(world: World, people: People, rng: random.Random) -> None:
+def target_away(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
     what = rng.choice(["away", "away", "hanging"])
     _for_a_while(world, rng, world.target[lane].link, what, rng.choice([1.0, 4.0, 15.0, 60.0]), lane)
 
 
-def target_loses_answers(world: World, people: People, rng: random.Random) -> None:
+def target_loses_answers(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
     world.target[lane].link.lose = rng.randint(1, 3)
     world.disturbed(lane)
 
 
-def target_late(world: World, people: People, rng: random.Random) -> None:
+def target_late(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """Orders arrive long after who sent them gave up."""
     lane = rng.choice(sorted(world.target))
     world.target[lane].link.late_s = rng.choice([1.0, 5.0, 15.0])
@@ -273,7 +273,7 @@ def target_late(world: World, people: People, rng: random.Random) -> None:
     world.disturbed(lane)
 
 
-def target_ahead(world: World, people: People, rng: random.Random) -> None:
+def target_ahead(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """Someone else orders the same under newer generations."""
     lane = rng.choice(sorted(world.target))
     target = world.target[lane]
@@ -286,64 +286,64 @@ def target_ahead(world: World, people: People, rng: random.Random) -> None:
         world.disturbed(lane)
 
 
-def aborts(world: World, people: People, rng: random.Random) -> None:
+def aborts(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
     world.tampered.add(lane)
     at_once_quietly(world.target[lane].abort(lane, "root", "users complain"))
     world.disturbed(lane)
 
 
-def crashes(world: World, people: People, rng: random.Random) -> None:
+def crashes(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
     if runs := sorted(world.target[lane].running(lane) if world.target[lane].desired else ()):
         world.target[lane].crash(lane, rng.choice(runs))
         world.disturbed(lane)
 
 
-def source_broken(world: World, people: People, rng: random.Random) -> None:
+def source_broken(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
     world.source.broken[lane] = raising(rng)
     _later(rng.uniform(0.5, 30.0), lambda: (world.source.broken.pop(lane, None), world.disturbed(lane)))
     world.disturbed(lane)
 
 
-def source_hangs(world: World, people: People, rng: random.Random) -> None:
+def source_hangs(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
     what = rng.choice(["hanging", "hanging", "away"])
     _for_a_while(world, rng, world.source.links[lane], what, rng.uniform(0.5, 30.0), lane)
 
 
-def router_restarts(world: World, people: People, rng: random.Random) -> None:
+def router_restarts(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     world.target[rng.choice(sorted(world.target))].traffic.restart()
 
 
-def release_is_bad(world: World, people: People, rng: random.Random) -> None:
+def release_is_bad(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
     digest = f"sha256:{lane.service}-{rng.choice('2345')}"
     world.target[lane].traffic.fails(digest, rng.choice([0.0, 0.05, 0.3, 1.0]))
 
 
-def common_trouble(world: World, people: People, rng: random.Random) -> None:
+def common_trouble(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
     traffic = world.target[lane].traffic
     traffic.fails_everywhere(0.2)
     _later(rng.uniform(1.0, 10.0), lambda: traffic.fails_everywhere(0.0))
 
 
-def checks_fail(world: World, people: People, rng: random.Random) -> None:
+def checks_fail(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     digest = f"sha256:{rng.choice(['shop', 'mail', 'herald'])}-{rng.choice('2345')}"
     world.failing.symmetric_difference_update({digest})
 
 
-def discord_away(world: World, people: People, rng: random.Random) -> None:
+def discord_away(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     _for_a_while(world, rng, world.discord, rng.choice(["away", "hanging"]), rng.uniform(1.0, 20.0))
 
 
-def reload(world: World, people: People, rng: random.Random) -> None:
+def reload(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     world.trace.say("fault", f"the catalog is reloaded: {world.reload(rng)}")
 
 
-def backup(world: World, people: People, rng: random.Random) -> None:
+def backup(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     world.back_up()
 
 
@@ -397,7 +397,7 @@ def _later(seconds: float, what: Callable[[], Any]) -> None:
 
 
 def _for_a_while(
-    world: World, rng: random.Random, link: Any, what: str, seconds: float, lane: Lane | None = None
+    world: SimulatedWorld, rng: random.Random, link: Any, what: str, seconds: float, lane: Lane | None = None
 ) -> None:
     setattr(link, what, True)
     world.trace.say("fault", f"{link.name} is {what} for {seconds:.1f} s")

@@ -20,7 +20,7 @@ from tests.simulation.invariants import Violation
 from tests.simulation.loop import SimulationLoop, Spinning, make_task
 from tests.simulation.rules import RULES, People, active
 from tests.simulation.wire import at_once
-from tests.simulation.world import Heard, World
+from tests.simulation.world import Heard, SimulatedWorld
 
 # What is logged as an error and is part of the plan: sources and effects that fail are faults of the history.
 _EXPECTED = frozenset({"source_failed", "effect_failed"})
@@ -73,7 +73,7 @@ def play(seed: int, *, without: Container[str] = (), heard: Heard = _unheard) ->
 
 
 async def _history(rng: random.Random, played: Played, without: Container[str], heard: Heard) -> None:
-    world = World(rng, heard)
+    world = SimulatedWorld(rng, heard)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _unhandled(world, context))
     people = People(world)
@@ -93,7 +93,7 @@ async def _history(rng: random.Random, played: Played, without: Container[str], 
 
 
 async def _play(
-    world: World, people: People, rng: random.Random, played: Played, without: Container[str]
+    world: SimulatedWorld, people: People, rng: random.Random, played: Played, without: Container[str]
 ) -> None:
     world.spoil()
     world.serve()
@@ -117,7 +117,7 @@ async def _play(
     await _peace(world, people, rng)
 
 
-async def _passes(world: World, seconds: float) -> None:
+async def _passes(world: SimulatedWorld, seconds: float) -> None:
     ends = asyncio.get_running_loop().time() + seconds
     while (left := ends - asyncio.get_running_loop().time()) > 0:
         await asyncio.sleep(min(left, 0.5))
@@ -126,7 +126,7 @@ async def _passes(world: World, seconds: float) -> None:
             world.invariants.weights(lane)
 
 
-async def _peace(world: World, people: People, rng: random.Random) -> None:
+async def _peace(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """Faults end, people are there: everything that was begun comes to an end."""
     world.trace.say("history", "peace")
     world.heal()
@@ -154,7 +154,7 @@ async def _peace(world: World, people: People, rng: random.Random) -> None:
             )
 
 
-def _settled(world: World) -> bool:
+def _settled(world: SimulatedWorld) -> bool:
     if active(world) or world.tables.open:
         return False
     for lane, row in world.tables.lanes.items():
@@ -172,7 +172,7 @@ def _stuck(rollout: Rollout) -> str:
     return f"rollout {rollout.id} is {rollout.phase} at step {rollout.step}: {rollout.outcome}"
 
 
-async def _end(world: World) -> None:
+async def _end(world: SimulatedWorld) -> None:
     """Nothing is left running."""
     for process in world.processes:
         process.caller.alive = False
@@ -185,13 +185,13 @@ async def _end(world: World) -> None:
     world.invariants.fail("processes end", "tasks of a killed process do not end")
 
 
-def _unhandled(world: World, context: dict[str, Any]) -> None:
+def _unhandled(world: SimulatedWorld, context: dict[str, Any]) -> None:
     error = context.get("exception")
     world.invariants.fail("no code fails unseen", f"{context.get('message')}: {error!r}")
 
 
 @contextmanager
-def listening(world: World) -> Iterator[None]:
+def listening(world: SimulatedWorld) -> Iterator[None]:
     """Errors in the log that no fault explains are violations."""
 
     def listen(_: Any, method: str, event: Any) -> Any:

@@ -16,7 +16,7 @@ from bot.ports.errors import Unreachable
 from tests.simulation.loop import SimulationLoop, make_task
 from tests.simulation.rules import People
 from tests.simulation.run import listening
-from tests.simulation.world import LANES, TICK_S, World
+from tests.simulation.world import LANES, TICK_S, SimulatedWorld
 from tests.support.actors import DEV, ONCALL
 
 WELL = Lane("shop", "staging")
@@ -32,7 +32,7 @@ TROUBLES = (
 )
 
 
-def trouble(world: World, lane: Lane, what: str) -> None:
+def trouble(world: SimulatedWorld, lane: Lane, what: str) -> None:
     target, source = world.target[lane].link, world.source.links[lane]
     match what:
         case "source hangs":
@@ -49,7 +49,7 @@ def trouble(world: World, lane: Lane, what: str) -> None:
             target.late_s = 10.0
 
 
-async def waits_for(world: World, lane: Lane, phase: Phase, within_s: float) -> Rollout:
+async def waits_for(world: SimulatedWorld, lane: Lane, phase: Phase, within_s: float) -> Rollout:
     ends = asyncio.get_running_loop().time() + within_s
     while True:
         found = [row.rollout for row in world.tables.rollouts.values() if row.rollout.lane == lane]
@@ -60,13 +60,13 @@ async def waits_for(world: World, lane: Lane, phase: Phase, within_s: float) -> 
 
 
 async def lanes_apart(seed: int, troubles: list[str], flood: int) -> None:
-    world = World(random.Random(seed), lambda *_: None)
+    world = SimulatedWorld(random.Random(seed), lambda *_: None)
     with listening(world):
         await in_time(world, troubles, flood)
     assert not world.invariants.violations
 
 
-async def in_time(world: World, troubles: list[str], flood: int) -> None:
+async def in_time(world: SimulatedWorld, troubles: list[str], flood: int) -> None:
     loop = asyncio.get_running_loop()
     people = People(world)
     world.serve(everywhere=True)
@@ -90,7 +90,7 @@ async def in_time(world: World, troubles: list[str], flood: int) -> None:
     await asyncio.sleep(0.1)
 
 
-def _other(world: World, rollout: Rollout) -> Rollout:
+def _other(world: SimulatedWorld, rollout: Rollout) -> Rollout:
     others = [row.rollout for row in world.tables.rollouts.values() if row.rollout.id != rollout.id]
     return others[0] if others else rollout
 

@@ -29,7 +29,7 @@ from tests.support.virtual_time import EPOCH
 _READ, _POLLED = {"lanes", "active"}, {"due", "due_ticks", "claim"}
 
 
-class Heard(NamedTuple):
+class HeardStatement(NamedTuple):
     statement: Statement[Any]
     at: datetime
     result: Any
@@ -49,7 +49,7 @@ class Replay:
         self._fences: dict[int, int] = {}
         self._stamps: dict[Lane, str] = {}
 
-    async def answer(self, heard: Heard) -> Any:
+    async def answer(self, heard: HeardStatement) -> Any:
         statement = heard.statement
         part = self._commands.get(statement.part) or getattr(self._store, statement.part)
         method = getattr(part, statement.name)
@@ -79,7 +79,7 @@ class Replay:
             return [self._ids[effect_id] for effect_id in value]
         return value
 
-    def expected(self, heard: Heard) -> Any:
+    def expected(self, heard: HeardStatement) -> Any:
         """What memory answered, in PostgreSQL's ids."""
         result = heard.result
         if heard.statement.part == "effects" and isinstance(result, set):
@@ -89,7 +89,7 @@ class Replay:
         return result
 
 
-def in_order(heard: Heard, answer: Any) -> Any:
+def in_order(heard: HeardStatement, answer: Any) -> Any:
     """An answer that has no order of its own, in one."""
     if heard.statement.name == "lanes" and isinstance(answer, list):
         return sorted(answer, key=lambda row: row.lane)
@@ -119,7 +119,7 @@ SEEDS = range(1, 9)
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_history_has_the_same_answers_on_postgresql(seed: int, postgres: PostgresServer) -> None:
-    history: list[Heard] = []
+    history: list[HeardStatement] = []
     played = _play_apart(seed, history)
     assert not played.violations
     clock = FrozenClock(EPOCH)
@@ -139,7 +139,7 @@ async def test_a_history_has_the_same_answers_on_postgresql(seed: int, postgres:
 
 def test_these_histories_use_what_the_store_has() -> None:
     """One of them may be quiet; together they are not."""
-    history: list[Heard] = []
+    history: list[HeardStatement] = []
     for seed in SEEDS:
         _play_apart(seed, history)
     names = Counter(heard.statement.name for heard in history)
@@ -147,12 +147,12 @@ def test_these_histories_use_what_the_store_has() -> None:
     assert {"save", "save_ticks", "claim", "close", "renew", "lead", "adopt"} <= set(names)
 
 
-def _play_apart(seed: int, history: list[Heard]) -> Any:
+def _play_apart(seed: int, history: list[HeardStatement]) -> Any:
     """The simulation has a loop of its own, which cannot run inside of this test's."""
     result: list[Any] = []
     thread = threading.Thread(
         target=lambda: result.append(
-            play(seed, without=("older database",), heard=lambda *what: history.append(Heard(*what)))
+            play(seed, without=("older database",), heard=lambda *what: history.append(HeardStatement(*what)))
         )
     )
     thread.start()
@@ -160,7 +160,7 @@ def _play_apart(seed: int, history: list[Heard]) -> Any:
     return result[0]
 
 
-def _without_idle(history: Sequence[Heard]) -> list[Heard]:
+def _without_idle(history: Sequence[HeardStatement]) -> list[HeardStatement]:
     """Without most of the questions that changed nothing."""
     return [
         heard

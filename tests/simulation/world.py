@@ -71,7 +71,7 @@ LANES: Mapping[Lane, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TraceLine:
     at: float
     who: str
     what: str
@@ -84,16 +84,16 @@ class Trace:
     """What happened, in order."""
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[TraceLine] = []
 
     def say(self, who: str, what: str) -> None:
-        self.lines.append(Line(asyncio.get_running_loop().time(), who, what))
+        self.lines.append(TraceLine(asyncio.get_running_loop().time(), who, what))
 
     def text(self) -> str:
         return "\n".join(map(str, self.lines))
 
 
-class World:
+class SimulatedWorld:
     """Everything that one history plays in. Made inside a `SimulationLoop`."""
 
     def __init__(self, rng: random.Random, heard: Heard) -> None:

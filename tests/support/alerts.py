@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any
 
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.config import Catalog
@@ -21,15 +21,15 @@ from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest, Reached
 from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.incidents.service import Incidents
-from bot.ports.errors import Unreachable
+from bot.ports.coordination import Clock
+from bot.ports.store import Store
 from tests.fakes.meter import WatchCounts
-from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
+from tests.fakes.store import MemoryStore
+from tests.fakes.store.faulty import FaultyDatabase
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, begin_rollout, catalog
 from tests.support.clocks import FrozenClock
 from tests.support.virtual_time import EPOCH
-
-T = TypeVar("T")
 
 
 def errors(
@@ -54,15 +54,13 @@ def errors(
     return replace(finding, **more)  # type: ignore[arg-type]
 
 
-class FaultyDatabase(MemoryDatabase):
-    """Raises `Unreachable` for statements that `fails` names, such as `alerts.save`; `*` is all of them."""
+def alerts_on(store: Store, catalog: Callable[[], Catalog], clock: Clock, **more: Any) -> Alerts:
+    """The service where nothing is to be rolled back: a rollback that it starts fails the test."""
 
-    fails: frozenset[str] = frozenset()
+    async def no_rollback(request: RollbackRequest) -> Rollout:
+        raise AssertionError("nothing is rolled back here")
 
-    async def do(self, statement: Statement[T]) -> T:
-        if self.fails & {"*", f"{statement.part}.{statement.name}"}:
-            raise Unreachable("the database is away")
-        return await super().do(statement)
+    return Alerts(store, catalog, clock=clock, waker=EventWaker(), roll_back=no_rollback, **more)
 
 
 class AlertWorld:

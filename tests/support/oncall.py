@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout.events import CallPeople
+from bot.domain.watch.oncall.calendar import CalendarEvent
 from bot.domain.watch.oncall.rotation import Rotation
-from bot.domain.watch.oncall.schedule import OnCallSchedule, Person
+from bot.domain.watch.oncall.schedule import CalendarSource, OnCallSchedule, Person
 from bot.engine.watch.oncall.overrides import OverrideRequest
 from bot.engine.watch.oncall.service import OnCall
+from bot.ports.errors import Unreachable
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, catalog
@@ -49,6 +51,24 @@ class PeopleOfServers:
 
     async def gone(self, guild: GuildConfig, user_ids: Iterable[int]) -> frozenset[int]:
         return frozenset(self.left & set(user_ids))
+
+
+@dataclass
+class FakeCalendarReader:
+    """Implements `bot.ports.watch.oncall.CalendarReader`: ada is always on call. problem: why it cannot be read."""
+
+    problem: str = ""
+    reads: list[tuple[str, str]] = field(default_factory=list)
+    asked: tuple[datetime, datetime] | None = None
+
+    async def read(
+        self, source: CalendarSource, zone: str, since: datetime, until: datetime
+    ) -> Sequence[CalendarEvent]:
+        self.reads.append((source.file, zone))
+        self.asked = (since, until)
+        if self.problem:
+            raise Unreachable(self.problem)
+        return [CalendarEvent(since, until, ADA.name)]
 
 
 @dataclass

@@ -32,7 +32,7 @@ class Exporter:
         self.broken = False
         exporter = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class ExporterHandler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 native = self.path.startswith("/native")
                 body = exporter.native if native else exporter.text.encode()
@@ -45,7 +45,7 @@ class Exporter:
             def log_message(self, *args: object) -> None:
                 """Nothing: the output belongs to pytest."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ExporterHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

@@ -186,32 +186,36 @@ class SwarmKit:
 
 
 @dataclass
-class World:
+class RuntimeWorld:
     """A started runtime with its kit."""
 
     kit: RuntimeKit
     runtime: Runtime
 
+    async def seen(self, release: Release, lane: Lane = LANE) -> RunningRelease | None:
+        return (await self.runtime.observe()).get(lane, {}).get(release.digest)
+
     async def until(
         self,
         release: Release,
         holds: Callable[[RunningRelease], object],
+        lane: Lane = LANE,
+        *,
         within_s: float = PATIENCE_S,
     ) -> RunningRelease:
         async def seen() -> RunningRelease | None:
-            with contextlib.suppress(
-                Unreachable
-            ):  # an engine that has just started, or is late, answers later
-                return (await self.runtime.observe()).get(LANE, {}).get(release.digest)
+            # An engine that has just started, or is late, answers later.
+            with contextlib.suppress(Unreachable):
+                return await self.seen(release, lane)
             return None
 
         found = await until(seen, lambda seen: seen is not None and holds(seen), within_s)
         assert found is not None
         return found
 
-    async def ready(self, release: Release, *, restart: bool = False) -> RunningRelease:
-        self.runtime.run(LANE, release, restart=restart)
-        return await self.until(release, lambda seen: seen.state is RunState.READY)
+    async def ready(self, release: Release, lane: Lane = LANE, *, restart: bool = False) -> RunningRelease:
+        self.runtime.run(lane, release, restart=restart)
+        return await self.until(release, lambda seen: seen.state is RunState.READY, lane)
 
     async def crashed(self, release: Release) -> str:
         """How it crashed, by the first instance that has: what becomes of another one may not be known yet."""
@@ -224,7 +228,7 @@ class World:
 
 
 @dataclass
-class DockerWorld(World):
+class DockerWorld(RuntimeWorld):
     """A started Docker runtime with its kit and its engine."""
 
     kit: DockerKit
@@ -236,7 +240,7 @@ class DockerWorld(World):
 
 
 @dataclass
-class SwarmWorld(World):
+class SwarmWorld(RuntimeWorld):
     """A started Swarm runtime with its kit and its swarm."""
 
     kit: SwarmKit

@@ -94,3 +94,13 @@ class VirtualClock:
 
     def now(self) -> datetime:
         return EPOCH + timedelta(seconds=virtual_loop().time())
+
+
+class SkewedClock(VirtualClock):
+    """Of a machine that is `ahead_s` ahead of the others; a test may change that."""
+
+    def __init__(self, ahead_s: float = 0.0) -> None:
+        self.ahead_s = ahead_s
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead_s)

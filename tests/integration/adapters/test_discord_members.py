@@ -19,7 +19,7 @@ NOWHERE = "http://127.0.0.1:1/api/v10"
 STRANGER = 4242
 
 
-class Server:
+class SandboxServer:
     """The sandbox's server as the catalog names it, and a bot that asks for roles in it. `store` outlives the bot."""
 
     def __init__(self, sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
@@ -45,12 +45,12 @@ class Server:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
+async def server() -> AsyncIterator[SandboxServer]:
     async with Sandbox(discord_world(), port=0) as sandbox, aiohttp.ClientSession() as session:
-        yield Server(sandbox, session)
+        yield SandboxServer(sandbox, session)
 
 
-async def test_roles_are_those_that_the_person_has_now(server: Server) -> None:
+async def test_roles_are_those_that_the_person_has_now(server: SandboxServer) -> None:
     assert await server.roles("dev") == {"deployer"}
     assert await server.roles("oncall") == {"on-call"}
     assert await server.roles("guest") == frozenset()
@@ -60,14 +60,16 @@ async def test_roles_are_those_that_the_person_has_now(server: Server) -> None:
     assert await server.roles("dev") == {"deployer", "on-call"}
 
 
-async def test_a_person_who_is_not_in_the_server_has_none(server: Server) -> None:
+async def test_a_person_who_is_not_in_the_server_has_none(server: SandboxServer) -> None:
     members = DiscordMembers(
         server.session, server.sandbox.token("slipway"), server.store.notes, server.sandbox.api_base
     )
     assert await members.roles(server.guild, STRANGER) == frozenset()
 
 
-async def test_what_was_seen_last_counts_while_discord_is_away_also_after_a_restart(server: Server) -> None:
+async def test_what_was_seen_last_counts_while_discord_is_away_also_after_a_restart(
+    server: SandboxServer,
+) -> None:
     with pytest.raises(Unreachable):
         await server.roles("dev", base=NOWHERE)
     assert await server.roles("dev") == {"deployer"}
@@ -77,7 +79,7 @@ async def test_what_was_seen_last_counts_while_discord_is_away_also_after_a_rest
     assert await server.roles("dev", base=NOWHERE) == frozenset()
 
 
-async def test_an_error_of_discord_is_no_loss_of_a_role(server: Server) -> None:
+async def test_an_error_of_discord_is_no_loss_of_a_role(server: SandboxServer) -> None:
     with pytest.raises(Unreachable):
         await server.roles("dev", token="wrong")
     assert await server.roles("dev") == {"deployer"}
@@ -91,7 +93,7 @@ async def test_an_error_of_discord_is_no_loss_of_a_role(server: Server) -> None:
         await members.roles(other, int(server.sandbox.person_id("dev")))
 
 
-async def test_people_who_left_are_gone_and_while_discord_is_away_no_one_is(server: Server) -> None:
+async def test_people_who_left_are_gone_and_while_discord_is_away_no_one_is(server: SandboxServer) -> None:
     members = DiscordMembers(
         server.session, server.sandbox.token("slipway"), server.store.notes, server.sandbox.api_base
     )

@@ -28,7 +28,7 @@ async def reloaded() -> Reloaded:
 
 
 @dataclass
-class Caller:
+class AlertSender:
     base: str
     port: int
     session: aiohttp.ClientSession
@@ -44,13 +44,13 @@ class Caller:
 
 
 @asynccontextmanager
-async def serving(folder: Path, findings: FakeFindings) -> AsyncIterator[Caller]:
+async def serving(folder: Path, findings: FakeFindings) -> AsyncIterator[AlertSender]:
     app = create_app({}, Telemetry(), Admin(None, reloaded), alerts=receiver(folder, findings))
     runner = await serve(app, "127.0.0.1", 0)
     port = runner.addresses[0][1]
     try:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=20)) as session:
-            yield Caller(f"http://127.0.0.1:{port}", port, session)
+            yield AlertSender(f"http://127.0.0.1:{port}", port, session)
     finally:
         await runner.cleanup()
 
@@ -109,7 +109,7 @@ async def test_a_stranger_s_body_is_not_read(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def half_sent(
-    call: Caller, body: bytes
+    call: AlertSender, body: bytes
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     reader, writer = await asyncio.open_connection("127.0.0.1", call.port)
     named = "".join(f"{name}: {value}\r\n" for name, value in bearer().items())
@@ -150,7 +150,7 @@ async def test_what_is_held_at_once_is_bounded_and_let_in_again_when_there_is_ro
 async def test_a_storm_of_ten_thousand_alerts_is_heard_in_full(tmp_path: Path) -> None:
     findings = FakeFindings()
 
-    async def send(call: Caller, group: int) -> int:
+    async def send(call: AlertSender, group: int) -> int:
         alerts = [alertmanager_alert(fingerprint=f"{group}-{n}") for n in range(50)]
         return (await call("prometheus", alertmanager_body(*alerts), bearer()))[0]
 

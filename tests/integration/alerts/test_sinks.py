@@ -24,7 +24,7 @@ from tests.fakes.sinks import (
     SLACK_PATH,
     PagerDuty,
     Sentry,
-    Service,
+    SinkService,
     Slack,
     serving,
 )
@@ -40,7 +40,7 @@ def known(alert: AlertSnapshot) -> Known:
 
 
 @asynccontextmanager
-async def told(folder: Path, service: Service, *, enabled: bool = True) -> AsyncIterator[Sinks]:
+async def told(folder: Path, service: SinkService, *, enabled: bool = True) -> AsyncIterator[Sinks]:
     async with serving(service):
         written, environ = {
             PagerDuty: lambda: (
@@ -291,7 +291,7 @@ SERVICES = [PagerDuty, Slack, Sentry]
 
 @pytest.mark.parametrize("kind", SERVICES)
 @pytest.mark.parametrize("status", [400, 403, 404, 413])
-async def test_a_refusal_is_final_and_says_why(tmp_path: Path, kind: type[Service], status: int) -> None:
+async def test_a_refusal_is_final_and_says_why(tmp_path: Path, kind: type[SinkService], status: int) -> None:
     service = kind(answers=[(status, "something is\nwrong", {})])
     async with told(tmp_path, service) as sinks:
         found = await sinks.deliver("it", FIRING)
@@ -300,14 +300,14 @@ async def test_a_refusal_is_final_and_says_why(tmp_path: Path, kind: type[Servic
 
 
 @pytest.mark.parametrize("kind", SERVICES)
-async def test_a_redirect_is_not_followed(tmp_path: Path, kind: type[Service]) -> None:
+async def test_a_redirect_is_not_followed(tmp_path: Path, kind: type[SinkService]) -> None:
     service = kind(answers=[(307, "", {"Location": "http://169.254.169.254/"})])
     async with told(tmp_path, service) as sinks:
         assert (await sinks.deliver("it", FIRING)).outcome == "refused"
 
 
 @pytest.mark.parametrize("kind", SERVICES)
-async def test_trouble_of_the_other_side_is_tried_again(tmp_path: Path, kind: type[Service]) -> None:
+async def test_trouble_of_the_other_side_is_tried_again(tmp_path: Path, kind: type[SinkService]) -> None:
     answers = [(503, "", {}), (429, "", {"Retry-After": "120"})]
     service = kind(answers=list(answers))
     async with told(tmp_path, service) as sinks:
@@ -342,7 +342,9 @@ async def test_an_error_shows_no_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", SERVICES)
-async def test_a_sink_that_is_not_enabled_says_what_it_would_do(tmp_path: Path, kind: type[Service]) -> None:
+async def test_a_sink_that_is_not_enabled_says_what_it_would_do(
+    tmp_path: Path, kind: type[SinkService]
+) -> None:
     service = kind()
     async with told(tmp_path, service, enabled=False) as sinks:
         found = await sinks.deliver("it", FIRING)

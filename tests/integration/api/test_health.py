@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +18,7 @@ from bot.domain.watch.locations import LocationLook, combined
 from bot.domain.watch.rules import WatchState, advance_watch
 from bot.ports.watch.alerts import AlertChange
 from bot.ports.watch.monitors import MonitorKey
+from tests.fakes.settings import KindOnly
 from tests.support.actors import GUEST, LEAD
 from tests.support.api import Api, serving
 from tests.support.catalogs import PRODUCTION
@@ -108,7 +109,9 @@ async def test_a_check_says_what_each_of_its_locations_saw(api: Api) -> None:
     world = api.slipway.world
     config, now = world.catalog.lanes[PRODUCTION], world.clock.now().timestamp()
     monitor = Monitor(PRODUCTION, "site", locations=("frankfurt", "virginia", "sydney"), fails_in=2)
-    lanes = {PRODUCTION: replace(config, checks=(CheckConfig("site", Plain(), 5.0, monitor=monitor),))}
+    lanes = {
+        PRODUCTION: replace(config, checks=(CheckConfig("site", KindOnly("plain"), 5.0, monitor=monitor),))
+    }
     world.catalog = replace(world.catalog, lanes={**world.catalog.lanes, **lanes})
     looks = {
         "frankfurt": LocationLook(now, CheckResult(now, 0.2)),
@@ -127,8 +130,3 @@ async def test_a_check_says_what_each_of_its_locations_saw(api: Api) -> None:
         ("virginia", False, "No route to host."),
         ("sydney", None, ""),
     ]
-
-
-@dataclass(frozen=True)
-class Plain:
-    kind: str = "plain"

@@ -15,10 +15,10 @@ from bot.domain.rollout.model import Lane
 from bot.domain.tokens import TokenScope
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.incidents.incident import IncidentAction
-from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.incidents.api import IncidentOpening, IncidentRequest
 from bot.engine.watch.incidents.service import Incidents
 from tests.support.actors import DEV, GUEST, ONCALL
+from tests.support.alerts import alerts_on
 from tests.support.api import Answer, Api, serving
 from tests.support.catalogs import PRODUCTION, catalog
 from tests.support.cli import Cli
@@ -205,16 +205,7 @@ async def test_a_limited_token_changes_what_it_covers(api: Api) -> None:
 async def alert_of(api: Api, finding: Finding) -> int:
     world = api.slipway.world
 
-    async def roll_back(request: object) -> Any:
-        raise AssertionError("nothing is rolled back here")
-
-    alerts = Alerts(
-        api.slipway.store,
-        lambda: world.catalog,
-        clock=world.clock,
-        waker=EventWaker(),
-        roll_back=roll_back,
-    )
+    alerts = alerts_on(api.slipway.store, lambda: world.catalog, world.clock)
     await alerts.hear([finding])
     (alert,) = await api.slipway.store.alerts.open(world.guild)
     return alert.id

@@ -21,7 +21,7 @@ READY = Running("sha256:1", "1", RunState.READY, 100)
 
 
 @dataclass
-class Target:
+class AddressTarget:
     """The part of a target that says where lanes answer."""
 
     routed: str | None = None
@@ -46,7 +46,7 @@ class Target:
 
 
 @asynccontextmanager
-async def asked(target: Target) -> AsyncIterator[Checks]:
+async def asked(target: AddressTarget) -> AsyncIterator[Checks]:
     found = catalog()
     targets: Any = {found.lanes[PRODUCTION].target: target}
     async with open_checks(lambda: found, targets) as checks:
@@ -59,7 +59,7 @@ async def said(checks: Checks, **written: Any) -> str:
 
 async def test_a_lane_is_asked_at_its_router() -> None:
     async with serving(answering()) as url:
-        target = Target(routed=url, running=(replace(READY, address="http://127.0.0.1:1"),))
+        target = AddressTarget(routed=url, running=(replace(READY, address="http://127.0.0.1:1"),))
         async with asked(target) as checks:
             assert [await said(checks) for _ in range(20)] == [""] * 20
         assert target.asked == ["router"]  # one answer serves for a while
@@ -68,7 +68,7 @@ async def test_a_lane_is_asked_at_its_router() -> None:
 async def test_a_lane_without_a_router_is_asked_at_the_release_that_serves_it() -> None:
     async with serving(answering()) as url:
         candidate = replace(READY, weight=0, address="http://127.0.0.1:1")
-        target = Target(running=(candidate, replace(READY, address=url)))
+        target = AddressTarget(running=(candidate, replace(READY, address=url)))
         async with asked(target) as checks:
             assert [await said(checks) for _ in range(20)] == [""] * 20
         assert target.asked == ["router", "observe"]
@@ -76,18 +76,18 @@ async def test_a_lane_without_a_router_is_asked_at_the_release_that_serves_it() 
 
 async def test_what_runs_without_an_address_fails() -> None:
     crashed = replace(READY, state=RunState.CRASHED)
-    async with asked(Target(running=(crashed,))) as checks:
+    async with asked(AddressTarget(running=(crashed,))) as checks:
         assert await said(checks) == "checkout/production has no address that it could be asked at."
 
 
 async def test_where_nothing_runs_nothing_is_known() -> None:
-    async with asked(Target()) as checks:
+    async with asked(AddressTarget()) as checks:
         with pytest.raises(Unreachable, match="nothing runs in checkout/production"):
             await said(checks)
 
 
 async def test_a_target_that_is_away_says_nothing_of_the_service() -> None:
-    target = Target(away=True)
+    target = AddressTarget(away=True)
     async with asked(target) as checks:
         for _ in range(5):
             with pytest.raises(Unreachable, match="does not answer"):
@@ -96,13 +96,13 @@ async def test_a_target_that_is_away_says_nothing_of_the_service() -> None:
 
 
 async def test_a_target_that_hangs_is_left() -> None:
-    async with asked(Target(takes_s=60.0)) as checks:
+    async with asked(AddressTarget(takes_s=60.0)) as checks:
         with pytest.raises(Unreachable, match="did not answer within 3 s"):
             await said(checks)
 
 
 async def test_a_check_with_an_address_of_its_own_asks_no_target() -> None:
-    target = Target(away=True)
+    target = AddressTarget(away=True)
     async with serving(answering()) as url, asked(target) as checks:
         assert await said(checks, url=url, path=None) == ""
     assert target.asked == []

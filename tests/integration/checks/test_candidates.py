@@ -68,7 +68,7 @@ class Looked(Lanes):
 
 
 @dataclass
-class Process:
+class CheckingProcess:
     catalog: Catalog
     candidate: Candidate
     checks: CandidateChecks
@@ -81,7 +81,7 @@ class Process:
 
 
 @asynccontextmanager
-async def process(folder: Path, environ: dict[str, str]) -> AsyncIterator[Process]:
+async def process(folder: Path, environ: dict[str, str]) -> AsyncIterator[CheckingProcess]:
     text = changed((PLACE, CHECKS + PLACE), ("- verify: /healthz", "- verify: [health, bot, port]"))
     catalog = load(write(folder / "config", all=text), environ)
     clock = FrozenClock(EPOCH)
@@ -100,7 +100,7 @@ async def process(folder: Path, environ: dict[str, str]) -> AsyncIterator[Proces
     candidate = Candidate()
     async with aiohttp.ClientSession() as session, serving(candidate) as url:
         targets = Targets(catalog, TargetContext(folder, False))
-        made: list[Process] = []
+        made: list[CheckingProcess] = []
 
         def current() -> Catalog:
             return made[0].catalog if made else catalog
@@ -116,7 +116,7 @@ async def process(folder: Path, environ: dict[str, str]) -> AsyncIterator[Proces
                 return made[0].rollout
 
             checks = CandidateChecks(lanes, HttpChecker(session), find, asked)
-            made.append(Process(catalog, candidate, checks, rollout, lanes))
+            made.append(CheckingProcess(catalog, candidate, checks, rollout, lanes))
             yield made[0]
 
 

@@ -337,11 +337,11 @@ async def test_a_program_that_hangs_is_ended_with_what_it_started(ask: Asking, t
 
 
 async def test_a_check_that_breaks_is_a_failure_and_not_an_exception(ask: Asking) -> None:
-    class Broken:
+    class BrokenCheck:
         async def ask(self, subject: object) -> None:
             raise KeyError("oops")
 
-    ask.asked._make = lambda settings: Broken()
+    ask.asked._make = lambda settings: BrokenCheck()
     assert await ask(kind="dns", name="localhost") == "The check itself failed: KeyError."
 
 

@@ -26,7 +26,7 @@ STABLE, CANDIDATE, LATER = (replace(release, spec={}) for release in (V140, V150
 PLAN = Plan("commands", (Shift(100, 20.0), Observe(60.0)))
 
 
-class Site(World):
+class ScriptWorld(World):
     """A world in which a script deploys production."""
 
     def __init__(self, dsn: str, folder: Path, text: str) -> None:
@@ -57,16 +57,16 @@ async def test_output_is_on_the_thread_once_and_without_secrets_and_a_press_roll
     dsn: str, tmp_path: Path
 ) -> None:
     text = 'echo "$SLIPWAY_ACTION $SLIPWAY_VERSION with s3cr3t-of-lane"; sleep 1.5; echo done'
-    site = Site(dsn, tmp_path, text)
-    await site.served()
-    async with site.slipway() as slipway:
+    world = ScriptWorld(dsn, tmp_path, text)
+    await world.served()
+    async with world.slipway() as slipway:
         rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
         observing = await slipway.reaches(rollout, Phase.OBSERVING)
         assert observing.observed_weight == 100
         await slipway.press(observing, Action.ROLL_BACK, LEAD)
         await slipway.reaches(rollout, Phase.ROLLED_BACK)
         await slipway.quiet()
-    log = site.announcer.log(rollout.id)
+    log = world.announcer.log(rollout.id)
     printed = [line for line in log if "```" in line]
     said = "".join(printed)
     assert said.count("apply 1.5.0 with ***") == 1 and said.count("rollback 1.4.0 with ***") == 1
@@ -75,18 +75,18 @@ async def test_output_is_on_the_thread_once_and_without_secrets_and_a_press_roll
 
 
 async def test_a_command_that_fails_rolls_back_and_says_why(dsn: str, tmp_path: Path) -> None:
-    site = Site(dsn, tmp_path, 'test "$SLIPWAY_VERSION" != 1.5.0 || { echo no disk; exit 9; }')
-    await site.served()
-    async with site.slipway() as slipway:
+    world = ScriptWorld(dsn, tmp_path, 'test "$SLIPWAY_VERSION" != 1.5.0 || { echo no disk; exit 9; }')
+    await world.served()
+    async with world.slipway() as slipway:
         rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
         found = await slipway.reaches(rollout, Phase.ROLLED_BACK)
     assert "the apply command exited with code 9; last words: no disk" in found.outcome
 
 
 async def test_a_rollback_that_fails_halts_at_once_with_its_words(dsn: str, tmp_path: Path) -> None:
-    site = Site(dsn, tmp_path, 'test "$SLIPWAY_ACTION" != rollback || { echo locked; exit 9; }')
-    await site.served()
-    async with site.slipway() as slipway:
+    world = ScriptWorld(dsn, tmp_path, 'test "$SLIPWAY_ACTION" != rollback || { echo locked; exit 9; }')
+    await world.served()
+    async with world.slipway() as slipway:
         rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
         observing = await slipway.reaches(rollout, Phase.OBSERVING)
         await slipway.press(observing, Action.ROLL_BACK, LEAD)
@@ -100,9 +100,9 @@ async def test_another_process_goes_on_with_the_command_of_a_dead_one(
 ) -> None:
     wait = "until test -e go; do sleep 0.05; done" if hangs else "true"
     text = f'test "$SLIPWAY_VERSION" = 1.4.0 || {{ echo x >> count; {wait}; echo finished; }}'
-    site = Site(dsn, tmp_path, text)
-    await site.served()
-    async with site.slipway() as slipway:
+    world = ScriptWorld(dsn, tmp_path, text)
+    await world.served()
+    async with world.slipway() as slipway:
         rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
 
         async def begun() -> bool:
@@ -110,8 +110,8 @@ async def test_another_process_goes_on_with_the_command_of_a_dead_one(
 
         await until(begun)
     (tmp_path / "go").touch()
-    async with site.slipway() as slipway:
+    async with world.slipway() as slipway:
         await slipway.reaches(rollout, Phase.OBSERVING)
         await slipway.quiet()
     assert (tmp_path / "count").read_text() == "x\n"
-    assert "".join(site.announcer.log(rollout.id)).count("finished") == 1
+    assert "".join(world.announcer.log(rollout.id)).count("finished") == 1

@@ -30,7 +30,7 @@ def script(text: str, *env: str, **more: float) -> Run:
     )
 
 
-class Site(World):
+class RunWorld(World):
     def __init__(self, dsn: str, folder: Path, *steps: Run, after: tuple[Run, ...] = ()) -> None:
         last = (Observe(60.0),) if not after else (Soak(0.2), *after)
         super().__init__(dsn, catalog(Plan("runs", (VERIFY, *steps, Shift(100, 5.0), *last))))
@@ -52,58 +52,60 @@ async def test_a_command_runs_before_traffic_with_its_output_on_the_thread(dsn: 
         'echo "$SLIPWAY_ACTION $SLIPWAY_STEP $SLIPWAY_VERSION for $SLIPWAY_STABLE at $SLIPWAY_ADDRESS";'
         'echo "$DATABASE_URL s3cr3t-of-catalog"'
     )
-    site = Site(dsn, tmp_path, script(text, "DATABASE_URL"))
-    await site.serve()
-    async with site.slipway() as slipway:
+    world = RunWorld(dsn, tmp_path, script(text, "DATABASE_URL"))
+    await world.serve()
+    async with world.slipway() as slipway:
         rollout = await slipway.deploy(lane=PRODUCTION)
         await slipway.reaches(rollout, Phase.OBSERVING)
         await slipway.quiet()
-    log = site.announcer.log(rollout.id)
+    log = world.announcer.log(rollout.id)
     (printed,) = [line for line in log if "```" in line]
     assert printed == ("migrate:\n```\nrun migrate 1.5.0 for 1.4.0 at http://fake/sha256:1.5.0\n*** ***\n```")
     assert log.index("Running migrate.") < log.index(printed) < log.index("migrate passed.")
 
 
 async def test_a_failure_fails_the_rollout_with_its_last_words(dsn: str, tmp_path: Path) -> None:
-    site = Site(dsn, tmp_path, script("echo table is locked; exit 4"))
-    await site.serve()
-    async with site.slipway() as slipway:
+    world = RunWorld(dsn, tmp_path, script("echo table is locked; exit 4"))
+    await world.serve()
+    async with world.slipway() as slipway:
         found = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.FAILED)
     assert "migrate failed: it exited with code 4; last words: table is locked" in found.outcome
 
 
 async def test_a_failure_after_the_last_shift_rolls_back(dsn: str, tmp_path: Path) -> None:
-    site = Site(dsn, tmp_path, after=(script("exit 1"),))
-    await site.serve()
-    async with site.slipway() as slipway:
+    world = RunWorld(dsn, tmp_path, after=(script("exit 1"),))
+    await world.serve()
+    async with world.slipway() as slipway:
         found = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.ROLLED_BACK)
     assert "migrate failed: it exited with code 1" in found.outcome and found.observed_weight == 0
 
 
 async def test_a_command_that_hangs_ends_with_its_time(dsn: str, tmp_path: Path) -> None:
-    site = Site(dsn, tmp_path, script("trap '' TERM; while :; do sleep 0.1; done", timeout_s=0.5))
-    await site.serve()
-    async with site.slipway() as slipway:
+    world = RunWorld(dsn, tmp_path, script("trap '' TERM; while :; do sleep 0.1; done", timeout_s=0.5))
+    await world.serve()
+    async with world.slipway() as slipway:
         found = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.FAILED)
     assert "migrate failed: it did not finish within 0.5 s" in found.outcome
 
 
 async def test_a_variable_that_is_not_set_is_named(dsn: str, tmp_path: Path) -> None:
-    site = Site(dsn, tmp_path, script("true", "NO_SUCH"))
-    await site.serve()
-    async with site.slipway() as slipway:
+    world = RunWorld(dsn, tmp_path, script("true", "NO_SUCH"))
+    await world.serve()
+    async with world.slipway() as slipway:
         found = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.FAILED)
     assert "migrate failed: the environment variable NO_SUCH is not set" in found.outcome
 
 
 async def test_a_hundred_megabytes_of_output_are_twelve_messages_at_most(dsn: str, tmp_path: Path) -> None:
-    site = Site(dsn, tmp_path, script("yes 0123456789012345678901234567890123456789 | head -c 100000000"))
-    await site.serve()
-    async with site.slipway() as slipway:
+    world = RunWorld(
+        dsn, tmp_path, script("yes 0123456789012345678901234567890123456789 | head -c 100000000")
+    )
+    await world.serve()
+    async with world.slipway() as slipway:
         rollout = await slipway.deploy(lane=PRODUCTION)
         await slipway.reaches(rollout, Phase.OBSERVING)
         await slipway.quiet()
-    printed = [line for line in site.announcer.log(rollout.id) if "```" in line]
+    printed = [line for line in world.announcer.log(rollout.id) if "```" in line]
     assert 1 < len(printed) <= 12 and max(map(len, printed)) < 2000
     kept = sum(path.stat().st_size for path in (tmp_path / "runs").rglob("*") if path.is_file())
     assert kept < 400_000
@@ -111,9 +113,9 @@ async def test_a_hundred_megabytes_of_output_are_twelve_messages_at_most(dsn: st
 
 async def test_a_press_ends_the_command(dsn: str, tmp_path: Path) -> None:
     text = f"trap 'touch {tmp_path}/ended; exit 1' TERM; touch {tmp_path}/begun; while :; do sleep 0.1; done"
-    site = Site(dsn, tmp_path, script(text))
-    await site.serve()
-    async with site.slipway() as slipway:
+    world = RunWorld(dsn, tmp_path, script(text))
+    await world.serve()
+    async with world.slipway() as slipway:
         rollout = await slipway.deploy(lane=PRODUCTION)
         await until(lambda: exists(tmp_path / "begun"))
         await slipway.press(rollout, Action.CANCEL, DEV)
@@ -127,19 +129,19 @@ async def test_another_process_goes_on_with_the_command_of_a_dead_one(
 ) -> None:
     wait = f"until test -e {tmp_path}/go; do sleep 0.05; done"
     text = f"echo x >> {tmp_path}/count; {wait}; echo finished; touch {tmp_path}/over"
-    site = Site(dsn, tmp_path, script(text))
-    await site.serve()
-    async with site.slipway() as slipway:
+    world = RunWorld(dsn, tmp_path, script(text))
+    await world.serve()
+    async with world.slipway() as slipway:
         rollout = await slipway.deploy(lane=PRODUCTION)
         await until(lambda: exists(tmp_path / "count"))
     (tmp_path / "go").touch()
     if ended:
         await until(lambda: exists(tmp_path / "over"))
-    async with site.slipway() as slipway:
+    async with world.slipway() as slipway:
         await slipway.reaches(rollout, Phase.OBSERVING)
         await slipway.quiet()
     assert (tmp_path / "count").read_text() == "x\n"
-    assert "".join(site.announcer.log(rollout.id)).count("finished") == 1
+    assert "".join(world.announcer.log(rollout.id)).count("finished") == 1
 
 
 # ---- HTTP checks -------------------------------------------------------------------------------------------
@@ -168,12 +170,12 @@ async def test_a_check_is_repeated_until_it_passes(
     address, statuses = answers
     statuses[:] = [500, 503, 200]
     check = Run("smoke", http=RunCheck(HttpCheck("/smoke", contains="good"), address), timeout_s=30.0)
-    site = Site(dsn, tmp_path, check)
-    await site.serve()
+    world = RunWorld(dsn, tmp_path, check)
+    await world.serve()
     async with aiohttp.ClientSession() as session:
-        site.checker = HttpChecker(session)  # type: ignore[assignment]
-        site.catalog = catalog(replace(site.catalog.lanes[PRODUCTION].plan, steps=(check, Shift(100, 5.0))))
-        async with site.slipway() as slipway:
+        world.checker = HttpChecker(session)  # type: ignore[assignment]
+        world.catalog = catalog(replace(world.catalog.lanes[PRODUCTION].plan, steps=(check, Shift(100, 5.0))))
+        async with world.slipway() as slipway:
             await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.SUCCEEDED)
     assert statuses == [200]
 
@@ -184,12 +186,12 @@ async def test_a_check_that_never_passes_rolls_back_with_the_last_answer(
     address, statuses = answers
     statuses[:] = [500]
     check = Run("smoke", http=RunCheck(HttpCheck("/smoke"), address), timeout_s=3.0)
-    site = Site(dsn, tmp_path)
-    await site.serve()
+    world = RunWorld(dsn, tmp_path)
+    await world.serve()
     async with aiohttp.ClientSession() as session:
-        site.checker = HttpChecker(session)  # type: ignore[assignment]
-        site.catalog = catalog(Plan("smoke", (Shift(100, 5.0), check)))
-        async with site.slipway() as slipway:
+        world.checker = HttpChecker(session)  # type: ignore[assignment]
+        world.catalog = catalog(Plan("smoke", (Shift(100, 5.0), check)))
+        async with world.slipway() as slipway:
             rollout = await slipway.deploy(lane=PRODUCTION)
             found = await slipway.reaches(rollout, Phase.ROLLED_BACK)
     assert "smoke failed: GET /smoke should answer 200, but answered 500." in found.outcome
@@ -198,10 +200,10 @@ async def test_a_check_that_never_passes_rolls_back_with_the_last_answer(
 async def test_without_an_address_a_check_of_the_candidate_asks_where_the_target_says(
     dsn: str, tmp_path: Path
 ) -> None:
-    site = Site(dsn, tmp_path, Run("smoke", http=RunCheck(HttpCheck("/smoke"))))
-    await site.serve()
-    async with site.slipway() as slipway:
+    world = RunWorld(dsn, tmp_path, Run("smoke", http=RunCheck(HttpCheck("/smoke"))))
+    await world.serve()
+    async with world.slipway() as slipway:
         rollout = await slipway.deploy(lane=PRODUCTION)
         observing = await slipway.reaches(rollout, Phase.OBSERVING)
         await slipway.press(observing, Action.ROLL_BACK, LEAD)
-    assert ("http://fake/sha256:1.5.0", "/smoke") in site.checker.asked
+    assert ("http://fake/sha256:1.5.0", "/smoke") in world.checker.asked

@@ -17,7 +17,7 @@ ID = f"sha256:{'a' * 64}"
 
 
 @dataclass
-class FakeEngine:
+class FakeDockerEngine:
     """Images by name, containers by id with the demo's label, and what a build says at its end."""
 
     images: set[str] = field(default_factory=set)
@@ -68,8 +68,8 @@ class FakeEngine:
 
 
 @pytest.fixture
-async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
-    fake = FakeEngine()
+async def fake(tmp_path: Path) -> AsyncIterator[FakeDockerEngine]:
+    fake = FakeDockerEngine()
     runner = web.AppRunner(fake.app())
     await runner.setup()
     await web.UnixSite(runner, str(tmp_path / "e.sock")).start()
@@ -78,12 +78,12 @@ async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
 
 
 @pytest.fixture
-def engine(fake: FakeEngine, tmp_path: Path) -> DockerEngine:
+def engine(fake: FakeDockerEngine, tmp_path: Path) -> DockerEngine:
     return DockerEngine(f"unix://{tmp_path / 'e.sock'}")
 
 
 async def test_the_image_is_built_once_for_each_base_and_named_by_its_id(
-    fake: FakeEngine, engine: DockerEngine
+    fake: FakeDockerEngine, engine: DockerEngine
 ) -> None:
     told: list[str] = []
     assert [await engine.image("one:1", told.append) for _ in range(3)] == [ID] * 3
@@ -94,7 +94,7 @@ async def test_the_image_is_built_once_for_each_base_and_named_by_its_id(
 
 
 async def test_the_image_has_the_services_and_their_requirements_alone(
-    fake: FakeEngine, engine: DockerEngine
+    fake: FakeDockerEngine, engine: DockerEngine
 ) -> None:
     await engine.image()
     ((_, base, files),) = fake.built
@@ -109,7 +109,7 @@ async def test_the_image_has_the_services_and_their_requirements_alone(
 
 @pytest.mark.parametrize("status", [200, 500])
 async def test_an_image_that_cannot_be_built_says_why_and_what_to_do(
-    fake: FakeEngine, engine: DockerEngine, status: int
+    fake: FakeDockerEngine, engine: DockerEngine, status: int
 ) -> None:
     """The engine says it in the last line of its output, or refuses the build as a whole."""
     fake.status, fake.error = status, "pull access denied for base"
@@ -118,7 +118,9 @@ async def test_an_image_that_cannot_be_built_says_why_and_what_to_do(
     assert str(refused.value).endswith("make demo TARGET=docker DEMO_BASE_IMAGE=NAME")
 
 
-async def test_only_the_containers_of_the_folder_are_removed(fake: FakeEngine, engine: DockerEngine) -> None:
+async def test_only_the_containers_of_the_folder_are_removed(
+    fake: FakeDockerEngine, engine: DockerEngine
+) -> None:
     fake.containers = {
         "1": f"{LABEL}=/srv/one",
         "2": f"{LABEL}=/srv/one-more",

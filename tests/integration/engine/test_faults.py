@@ -114,7 +114,7 @@ async def test_a_target_that_stays_away_in_a_rollback_halts_and_calls_people(dsn
         await slipway.reaches(rollout, Phase.ROLLED_BACK)
 
 
-class SlowTarget(FakeTarget):
+class LateTarget(FakeTarget):
     """Holds back one apply until it is released, as a slow network would."""
 
     def __init__(self, slow_weight: int) -> None:
@@ -141,7 +141,7 @@ class SlowTarget(FakeTarget):
 
 
 async def test_an_apply_that_lands_after_the_rollback_changes_nothing(dsn: str) -> None:
-    target = SlowTarget(10)
+    target = LateTarget(10)
     world = World(dsn, catalog(LONG), target)
     await world.serve()
     async with world.open() as slipway:

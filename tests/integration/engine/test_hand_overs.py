@@ -7,16 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from bot.domain.watch.oncall.calendar import CalendarEvent
 from bot.domain.watch.oncall.rotation import Rotation
 from bot.domain.watch.oncall.schedule import Calendar, CalendarSource, OnCallSchedule
 from bot.engine.watch.oncall.overrides import OverrideRequest
-from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, catalog
 from tests.support.harness import QUICK, STEADY, Slipway, World
-from tests.support.oncall import ADA, ALAN, GRACE, schedule, with_schedules
+from tests.support.oncall import ADA, ALAN, GRACE, FakeCalendarReader, schedule, with_schedules
 from tests.support.waiting import until
 
 SOON = replace(QUICK, on_call_s=0.05, calendars_s=0.05)
@@ -110,26 +108,12 @@ async def test_an_override_is_stored_audited_and_announced(dsn: str) -> None:
         assert (await slipway.engine.on_call.responders("payments")).primary == GRACE
 
 
-class Reader:
-    """Implements `bot.ports.watch.oncall.CalendarReader`: a calendar in which ada is always on call."""
-
-    away = False
-
-    async def read(
-        self, source: CalendarSource, zone: str, since: datetime, until: datetime
-    ) -> Sequence[CalendarEvent]:
-        if self.away:
-            raise Unreachable("It is away.")
-        return [CalendarEvent(since, until, "ada")]
-
-
 async def test_what_was_read_of_a_calendar_outlives_the_process_and_the_calendar(dsn: str) -> None:
     source = CalendarSource(file="/payments.ics", refresh_s=60.0)
     world = world_of(dsn, schedule(rotation=None, source=source, calendar=Calendar()))
-    async with world.open(intervals=SOON, calendars=Reader()) as slipway:
+    async with world.open(intervals=SOON, calendars=FakeCalendarReader()) as slipway:
         await until(slipway.store.on_call.calendars)
-    reader = Reader()
-    reader.away = True
+    reader = FakeCalendarReader(problem="It is away.")
     world.clock.forward(900)
     async with world.open(intervals=SOON, calendars=reader) as slipway:
 

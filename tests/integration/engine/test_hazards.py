@@ -370,13 +370,13 @@ async def test_a_word_that_cannot_be_stored_is_stored_without_what_is_wrong_with
 
 
 async def test_one_lane_that_cannot_be_looked_at_keeps_no_other_from_being_looked_after(dsn: str) -> None:
-    class Broken(FakeTarget):
+    class BrokenTarget(FakeTarget):
         async def observe(self, lane: Lane) -> Observed:
             if lane == PRODUCTION:
                 raise RuntimeError("a bug of the adapter")
             return await super().observe(lane)
 
-    world = World(dsn, target=Broken())
+    world = World(dsn, target=BrokenTarget())
     await world.serve(lanes=(STAGING,))
     async with world.open() as slipway:
         await until(slipway.store.lanes.lanes)
@@ -719,7 +719,7 @@ async def test_an_order_that_is_given_up_is_recorded_as_given_up_and_people_are_
         await until(called)
 
 
-class Watched(FakeTarget):
+class CountingTarget(FakeTarget):
     """Counts how often each lane was looked at."""
 
     def __init__(self) -> None:
@@ -733,7 +733,7 @@ class Watched(FakeTarget):
 
 async def test_last_words_that_change_at_every_crash_are_one_drift_and_few_repairs(dsn: str) -> None:
     """A release that cannot start says something else each time; people hear of it once."""
-    target = Watched()
+    target = CountingTarget()
     world = World(dsn, catalog(drift="repair"), target)
     await world.serve()
     async with world.open() as slipway:
@@ -753,7 +753,7 @@ async def test_last_words_that_change_at_every_crash_are_one_drift_and_few_repai
 
 
 async def test_a_release_that_crashes_and_comes_back_again_and_again_is_told_of_twice(dsn: str) -> None:
-    target = Watched()
+    target = CountingTarget()
     world = World(dsn, catalog(drift="report"), target)
     await world.serve()
     async with world.open(intervals=replace(QUICK, settled_s=600.0)) as slipway:
@@ -776,7 +776,7 @@ async def test_a_release_that_crashes_and_comes_back_again_and_again_is_told_of_
 
 
 async def test_when_repairs_do_not_help_people_are_called_and_repairs_end(dsn: str) -> None:
-    target = Watched()
+    target = CountingTarget()
     world = World(dsn, catalog(drift="repair"), target)
     await world.serve()
     async with world.open() as slipway:

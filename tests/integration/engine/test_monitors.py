@@ -26,6 +26,7 @@ from bot.domain.watch.rules import WatchRule
 from bot.engine.lanes import AdaptersByName
 from bot.engine.watch.alerts.service import Alerts
 from bot.ports.watch.monitors import MonitorKey
+from tests.fakes.settings import KindOnly
 from tests.support.catalogs import PRODUCTION, STAGING, V140, V150, catalog
 from tests.support.harness import QUICK, Slipway, World
 from tests.support.waiting import until
@@ -34,11 +35,6 @@ NAMED = Plan(
     "named", (Verify((HttpCheck("/ready"), NamedCheck("health")), 5.0), Shift(100, 5.0), Observe(0.1))
 )
 RULES = MonitorRules(failures=3, within_s=60.0)
-
-
-@dataclass(frozen=True)
-class Plain:
-    kind: str = "plain"
 
 
 @dataclass
@@ -59,7 +55,7 @@ class FakeChecks:
 
 def watched(lane: Lane, name: str = "health") -> CheckConfig:
     monitor = Monitor(lane, name, every_s=0.2, critical=True, rules=RULES)
-    return CheckConfig(name, Plain(), 5.0, critical=True, monitor=monitor)
+    return CheckConfig(name, KindOnly("plain"), 5.0, critical=True, monitor=monitor)
 
 
 def with_checks(plan: Plan | None = None) -> Catalog:

@@ -199,7 +199,7 @@ async def test_lost_node_is_replaced_and_what_ran_there_can_be_stopped(tmp_path:
         await asyncio.to_thread(swarm.nodes[1].lost)
         # How long the manager waits for a node that no longer answers is its own affair.
         after = await on.until(
-            release, lambda seen: nodes(seen) == {swarm.manager.ip} and len(seen.ready) == 2, 240.0
+            release, lambda seen: nodes(seen) == {swarm.manager.ip} and len(seen.ready) == 2, within_s=240.0
         )
         assert stays in after.instances and [i.restarts for i in after.instances] == [0, 0]
         on.runtime.stop(LANE, release.digest, drained=True)

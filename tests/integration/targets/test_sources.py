@@ -86,7 +86,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-class Running(FakeTarget):
+class ScrapedTarget(FakeTarget):
     """One release that runs, in instances at the given addresses."""
 
     def __init__(self, instances: Mapping[str, str]) -> None:
@@ -100,15 +100,15 @@ class Running(FakeTarget):
 
 
 @pytest.fixture
-async def running(endpoint: Endpoint) -> Running:
-    target = Running({"0.abc": endpoint.address})
+async def running(endpoint: Endpoint) -> ScrapedTarget:
+    target = ScrapedTarget({"0.abc": endpoint.address})
     await target.apply(LANE, Desired(1, ONE))
     return target
 
 
 async def scrape(
     endpoint: Endpoint,
-    running: Running,
+    running: ScrapedTarget,
     session: aiohttp.ClientSession,
     rules: ScrapeRules = RULES,
     url: str = "{address}/metrics",
@@ -120,7 +120,7 @@ async def scrape(
 
 
 async def test_scrape_adds_up_what_matches(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     sample = await scrape(endpoint, running, session)
 
@@ -132,7 +132,7 @@ async def test_scrape_adds_up_what_matches(
 
 
 async def test_scrape_reads_every_instance(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     running.instances = {"0.abc": endpoint.address, "1.def": endpoint.address}
     sample = await scrape(endpoint, running, session)
@@ -140,7 +140,7 @@ async def test_scrape_reads_every_instance(
 
 
 async def test_scrape_of_one_endpoint_for_all_tells_instances_by_label(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     endpoint.text = """
 # TYPE r counter
@@ -161,7 +161,7 @@ r_total{version="1",pod="b",ok="no"} 2
 
 
 async def test_release_without_any_request_yet_is_no_data_and_no_error(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     endpoint.text = '# TYPE http_requests counter\nhttp_requests_total{version="0",code="200"} 9\n'
     sample = await scrape(endpoint, running, session)
@@ -169,7 +169,7 @@ async def test_release_without_any_request_yet_is_no_data_and_no_error(
 
 
 async def test_release_that_does_not_run_is_no_data(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     source = ScrapeMetrics("prom", "{address}/metrics", RULES, running, session)
     (sample,) = await source.sample(LANE, ["sha256:other"])
@@ -191,7 +191,7 @@ async def test_release_that_does_not_run_is_no_data(
     ],
 )
 async def test_endpoint_that_cannot_be_used_is_an_error_in_a_sentence(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession, text: str, says: str
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession, text: str, says: str
 ) -> None:
     endpoint.text = text
     sample = await scrape(endpoint, running, session)
@@ -200,7 +200,7 @@ async def test_endpoint_that_cannot_be_used_is_an_error_in_a_sentence(
 
 
 async def test_scrape_follows_no_redirect_waits_not_long_and_names_the_status(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     async def redirect(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=302, headers={"Location": "http://169.254.169.254/"})
@@ -224,7 +224,7 @@ def test_doctor_can_ask_which_metrics_are_read() -> None:
 
 
 async def test_probe_counts_good_and_bad_looks(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     status = [200, 503, 200]
 
@@ -246,7 +246,7 @@ async def test_probe_counts_good_and_bad_looks(
 
 
 async def test_an_instance_that_refuses_or_hangs_is_bad_and_not_unreadable(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     async def hang(_: web.BaseRequest) -> web.StreamResponse:
         await asyncio.sleep(60)
@@ -263,7 +263,7 @@ async def test_an_instance_that_refuses_or_hangs_is_bad_and_not_unreadable(
 
 
 async def test_what_keeps_this_machine_from_asking_says_nothing_about_an_instance(
-    running: Running, session: aiohttp.ClientSession
+    running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     class Exhausted(aiohttp.TCPConnector):
         async def connect(self, *args: object, **more: object) -> NoReturn:
@@ -278,7 +278,7 @@ async def test_what_keeps_this_machine_from_asking_says_nothing_about_an_instanc
 
 
 async def test_leaders_that_take_turns_count_what_was_probed(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     asked = 0
 
@@ -314,7 +314,7 @@ async def test_leaders_that_take_turns_count_what_was_probed(
 )
 async def test_probe_reads_the_gateway_from_the_answer(
     endpoint: Endpoint,
-    running: Running,
+    running: ScrapedTarget,
     session: aiohttp.ClientSession,
     status: int,
     body: str,
@@ -337,7 +337,7 @@ async def test_probe_reads_the_gateway_from_the_answer(
 
 
 async def test_a_bot_that_does_not_answer_is_not_connected_and_one_bad_instance_is_enough(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     endpoint.text = '{"status": "ok"}'
     running.instances = {"a": endpoint.address, "b": "http://127.0.0.1:1"}
@@ -349,7 +349,7 @@ async def test_a_bot_that_does_not_answer_is_not_connected_and_one_bad_instance_
 
 
 async def test_a_gateway_that_stays_disconnected_fails_the_rollout(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     policy = judge.JudgePolicy(rules=(judge.parse_rule("gateway disconnected for 10s"),), min_requests=3)
     looker = sampler(running, alive=ProbeMetrics(running, session, name="alive", gateway="status"))
@@ -366,7 +366,7 @@ async def test_a_gateway_that_stays_disconnected_fails_the_rollout(
 
 
 async def test_probe_of_another_instance_is_its_own_and_no_instance_is_no_data(
-    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+    endpoint: Endpoint, running: ScrapedTarget, session: aiohttp.ClientSession
 ) -> None:
     source = ProbeMetrics(running, session)
     await source.sample(LANE, [ONE.digest])

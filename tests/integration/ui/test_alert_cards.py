@@ -9,35 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.redis.waker import EventWaker
-from bot.domain.rollout.model import Rollout
 from bot.domain.watch.alerts.alert import Alert, AlertAction
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest
-from bot.engine.watch.alerts.service import Alerts
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement
 from bot.ui.alerts.publisher import MOST_CARDS, AlertCards
 from bot.ui.message_budget import MessageBudget
 from tests.support.actors import ONCALL
+from tests.support.alerts import alerts_on
 from tests.support.discord import discord_world
 from tests.support.responder import Stand, standing
 from tests.support.rollouts import PRODUCTION
 
 
-class Desk:
+class AlertDesk:
     """Alerts of the stand's catalog, and their cards."""
 
     def __init__(self, stand: Stand) -> None:
-        async def roll_back(request: RollbackRequest) -> Rollout:
-            raise AssertionError("nothing is rolled back here")
-
         engine = stand.engine
         self.stand, self.store = stand, engine.store
-        self.alerts = Alerts(
-            engine.store, lambda: engine.catalog, clock=stand.clock, waker=EventWaker(), roll_back=roll_back
-        )
+        self.alerts = alerts_on(engine.store, lambda: engine.catalog, stand.clock)
         self.pictures: list[bytes] = []
         self.cards = self.process()
 
@@ -84,11 +76,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(stand: Stand) -> Desk:
-    return Desk(stand)
+def desk(stand: Stand) -> AlertDesk:
+    return AlertDesk(stand)
 
 
-async def test_a_card_is_posted_once_and_edited_as_it_develops(desk: Desk) -> None:
+async def test_a_card_is_posted_once_and_edited_as_it_develops(desk: AlertDesk) -> None:
     await desk.hear(desk.finding())
     (message,) = await desk.stand.messages("alerts")
     assert "oncall" in str(message["mentions"])
@@ -105,7 +97,7 @@ async def test_a_card_is_posted_once_and_edited_as_it_develops(desk: Desk) -> No
     assert message["buttons"] == []
 
 
-async def test_what_was_posted_before_a_crash_is_found(desk: Desk) -> None:
+async def test_what_was_posted_before_a_crash_is_found(desk: AlertDesk) -> None:
     await desk.hear(desk.finding())
     desk.store.alerts.database.tables.alert_cards.clear()
     desk.cards = desk.process()
@@ -114,7 +106,7 @@ async def test_what_was_posted_before_a_crash_is_found(desk: Desk) -> None:
     assert len(await desk.shown()) == 1
 
 
-async def test_a_card_that_was_deleted_is_posted_again(desk: Desk) -> None:
+async def test_a_card_that_was_deleted_is_posted_again(desk: AlertDesk) -> None:
     await desk.hear(desk.finding())
     (message,) = await desk.stand.messages("alerts")
     await desk.stand.call("DELETE", f"messages/{message['id']}")
@@ -123,7 +115,7 @@ async def test_a_card_that_was_deleted_is_posted_again(desk: Desk) -> None:
     assert "60%" in text
 
 
-async def test_a_storm_fills_no_channel_and_leaves_no_critical_alert_out(desk: Desk) -> None:
+async def test_a_storm_fills_no_channel_and_leaves_no_critical_alert_out(desk: AlertDesk) -> None:
     mild = [
         desk.finding(fingerprint=f"d{n}", title=f"Disk {n} is full", lane=None, severity=Severity.MEDIUM)
         for n in range(3 * MOST_CARDS)
@@ -140,7 +132,7 @@ async def test_a_storm_fills_no_channel_and_leaves_no_critical_alert_out(desk: D
     assert len(await desk.store.alerts.open()) == 4 * MOST_CARDS
 
 
-async def test_of_what_a_storm_leaves_out_no_one_is_said_to_have_been_called(desk: Desk) -> None:
+async def test_of_what_a_storm_leaves_out_no_one_is_said_to_have_been_called(desk: AlertDesk) -> None:
     def many(severity: Severity, count: int, value: str = "52%") -> list[Finding]:
         return [
             desk.finding(
@@ -173,7 +165,7 @@ async def test_of_what_a_storm_leaves_out_no_one_is_said_to_have_been_called(des
     assert await timelines() == found
 
 
-async def test_a_call_comes_after_the_card_when_both_waited_for_discord(desk: Desk) -> None:
+async def test_a_call_comes_after_the_card_when_both_waited_for_discord(desk: AlertDesk) -> None:
     await desk.alerts.hear([desk.finding()])
     (alert,) = await desk.store.alerts.open()
     call = Announcement(
@@ -206,7 +198,7 @@ async def test_a_call_comes_after_the_card_when_both_waited_for_discord(desk: De
     assert len(await desk.shown()) == 5
 
 
-async def test_without_a_channel_for_alerts_it_is_in_deploys(desk: Desk) -> None:
+async def test_without_a_channel_for_alerts_it_is_in_deploys(desk: AlertDesk) -> None:
     catalog = desk.stand.engine.catalog
     guilds = {
         known: replace(guild, channels={**guild.channels, "alerts": "nowhere"})
@@ -217,7 +209,7 @@ async def test_without_a_channel_for_alerts_it_is_in_deploys(desk: Desk) -> None
     assert any("Many requests fail" in text for text in await desk.shown("deploys"))
 
 
-async def test_it_resolves_on_its_card_by_itself(desk: Desk) -> None:
+async def test_it_resolves_on_its_card_by_itself(desk: AlertDesk) -> None:
     await desk.hear(desk.finding())
     desk.stand.clock.forward(60)
     await desk.hear(desk.finding(firing=False, at=desk.stand.clock.now() - timedelta(seconds=1)))
@@ -228,7 +220,7 @@ async def test_it_resolves_on_its_card_by_itself(desk: Desk) -> None:
     assert "✅ Resolved" in (await desk.shown())[0]
 
 
-async def test_a_card_keeps_its_picture_until_there_is_a_newer_one(desk: Desk) -> None:
+async def test_a_card_keeps_its_picture_until_there_is_a_newer_one(desk: AlertDesk) -> None:
     async def sizes() -> list[int]:
         (message,) = await desk.stand.messages("alerts")
         (card,) = message["embeds"]
@@ -257,7 +249,7 @@ async def test_where_files_are_forbidden_the_card_comes_without_its_picture(tmp_
     async with standing(tmp_path, discord_world(rate_limits=False)) as stand:
         denied = {"permissions": {"ATTACH_FILES": False}, "application": "slipway"}
         await stand.call("PATCH", "channels/alerts", denied)
-        desk = Desk(stand)
+        desk = AlertDesk(stand)
         desk.pictures = [b"1", b"22"]
         await desk.hear(desk.finding())
         (message,) = await stand.messages("alerts")

@@ -7,21 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from bot.adapters.redis.waker import EventWaker
 from bot.domain.config import GuildConfig
-from bot.domain.rollout.model import Rollout
 from bot.domain.watch.alerts.alert import AlertState, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.lifecycle import begin
-from bot.engine.api import RollbackRequest
-from bot.engine.watch.alerts.service import Alerts
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement, UndeliveredError
 from bot.ports.watch.alerts import AlertCard, AlertChange
 from bot.ui.alerts.direct_messages import DirectMessages
 from bot.ui.alerts.publisher import AlertCards
 from bot.ui.message_budget import MessageBudget
+from tests.support.alerts import alerts_on
 from tests.support.responder import Json, Stand
 from tests.support.rollouts import PRODUCTION
 from tests.support.virtual_time import EPOCH
@@ -57,15 +54,12 @@ async def alert(stand: Stand, guild: int, *, with_card: bool = False) -> int:
     return change.alert.id
 
 
-class Desk:
+class DirectMessageDesk:
     """Alerts as people answer them, and their cards, as a process that has just started draws them."""
 
     def __init__(self, stand: Stand) -> None:
-        async def roll_back(request: RollbackRequest) -> Rollout:
-            raise AssertionError("nothing is rolled back here")
-
         engine, catalog = stand.engine, lambda: stand.engine.catalog
-        alerts = Alerts(engine.store, catalog, clock=stand.clock, waker=EventWaker(), roll_back=roll_back)
+        alerts = alerts_on(engine.store, catalog, stand.clock)
         stand.responder.alerts = alerts
         self.cards = AlertCards(
             stand.line.rest,
@@ -156,7 +150,7 @@ async def test_while_discord_is_away_it_is_tried_again(stand: Stand, said: Annou
 async def test_it_is_acknowledged_from_there_and_both_messages_say_by_whom(
     stand: Stand, said: Announcement
 ) -> None:
-    desk = Desk(stand)
+    desk = DirectMessageDesk(stand)
     number = await alert(stand, said.guild_id)
     await desk.cards.once()
     await stand.announcer.direct(replace(said, alert_id=number))
@@ -173,7 +167,7 @@ async def test_it_is_acknowledged_from_there_and_both_messages_say_by_whom(
     timeline = await stand.engine.store.alerts.timeline(number, 10)
     assert (timeline[-1].what, timeline[-1].by) == ("acknowledged", found.owner.name)
     # A restart in between: what was written is known.
-    await Desk(stand).cards.once()
+    await DirectMessageDesk(stand).cards.once()
     for who in ("oncall", "lead"):
         message, *_ = await received(stand, who)
         assert f"{found.owner.name} has it." in message["text"]
@@ -190,7 +184,7 @@ async def test_it_is_acknowledged_from_there_and_both_messages_say_by_whom(
 async def test_an_owner_who_is_asked_has_the_button_again_until_it_is_over(
     stand: Stand, said: Announcement
 ) -> None:
-    desk, number = Desk(stand), await alert(stand, said.guild_id)
+    desk, number = DirectMessageDesk(stand), await alert(stand, said.guild_id)
     await stand.announcer.direct(replace(said, alert_id=number))
     await changed(
         stand, number, state=AlertState.ACKNOWLEDGED, owner=Owner(7, "Kim `@here`"), acknowledged_at=EPOCH
@@ -218,7 +212,7 @@ async def test_who_left_the_server_takes_nothing_over(stand: Stand, said: Announ
         async def gone(self, guild: GuildConfig, user_ids: Iterable[int]) -> frozenset[int]:
             return frozenset(user_ids)
 
-    Desk(stand)
+    DirectMessageDesk(stand)
     stand.responder.members = Left()
     number = await alert(stand, said.guild_id)
     await stand.announcer.direct(replace(said, alert_id=number))
@@ -230,7 +224,7 @@ async def test_who_left_the_server_takes_nothing_over(stand: Stand, said: Announ
 
 
 async def test_a_button_about_another_server_finds_nothing(stand: Stand, said: Announcement) -> None:
-    Desk(stand)
+    DirectMessageDesk(stand)
     number = await alert(stand, said.guild_id)
     await stand.announcer.direct(replace(said, alert_id=number))
     (message,) = await received(stand)
@@ -246,7 +240,7 @@ async def test_a_button_about_another_server_finds_nothing(stand: Stand, said: A
 async def test_a_message_that_is_gone_or_closed_by_now_stops_nothing(
     stand: Stand, said: Announcement
 ) -> None:
-    desk, number = Desk(stand), await alert(stand, said.guild_id)
+    desk, number = DirectMessageDesk(stand), await alert(stand, said.guild_id)
     await stand.announcer.direct(replace(said, alert_id=number))
     (message,) = await received(stand)
     await stand.call("DELETE", f"messages/{message['id']}")
@@ -257,7 +251,7 @@ async def test_a_message_that_is_gone_or_closed_by_now_stops_nothing(
 
 
 async def test_while_discord_takes_no_edits_they_come_later(stand: Stand, said: Announcement) -> None:
-    desk, number = Desk(stand), await alert(stand, said.guild_id)
+    desk, number = DirectMessageDesk(stand), await alert(stand, said.guild_id)
     await desk.cards.once()
     await stand.announcer.direct(replace(said, alert_id=number))
     await changed(stand, number, state=AlertState.ACKNOWLEDGED, owner=Owner(7, "Kim"), acknowledged_at=EPOCH)

@@ -16,13 +16,9 @@ from bot.domain.watch.rules import WatchState, advance_watch
 from bot.ports.errors import Unreachable
 from bot.ui.chart.chart import ChartError, Charts
 from bot.ui.chart.lanes.charts import LaneCharts
+from tests.fakes.settings import KindOnly
 from tests.support.catalogs import PRODUCTION
 from tests.support.responder import Stand
-
-
-@dataclass(frozen=True)
-class Plain:
-    kind: str = "http"
 
 
 @dataclass
@@ -65,7 +61,7 @@ async def watched(stand: Stand) -> AsyncIterator[Stand]:
     store, catalog = stand.engine.store, stand.engine.catalog
     await store.served.append([(PRODUCTION, tick) for tick in ticks])
     await store.watched.save({PRODUCTION: state}, stand.clock.now())
-    check = CheckConfig("alive", Plain(), 5.0, critical=True)
+    check = CheckConfig("alive", KindOnly("http"), 5.0, critical=True)
     lanes = {**catalog.lanes, PRODUCTION: replace(catalog.lanes[PRODUCTION], checks=(check,))}
     stand.engine.catalog = replace(catalog, lanes=lanes)
     yield stand

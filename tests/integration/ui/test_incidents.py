@@ -10,11 +10,8 @@ import discord
 import pytest
 
 from bot.adapters.redis.waker import EventWaker
-from bot.domain.rollout.model import Rollout
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.incidents.incident import Incident, IncidentAction
-from bot.engine.api import RollbackRequest
-from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.incidents.api import IncidentOpening, IncidentRequest
 from bot.engine.watch.incidents.service import Incidents
 from bot.ports.notifications import Announcement
@@ -22,29 +19,22 @@ from bot.ui.incidents.marked_messages import marked
 from bot.ui.incidents.publisher import IncidentCards
 from bot.ui.message_budget import MessageBudget
 from tests.support.actors import DEV, ONCALL
+from tests.support.alerts import alerts_on
 from tests.support.responder import Json, Stand
 from tests.support.rollouts import PRODUCTION
 
 
-class Desk:
+class IncidentDesk:
     """Incidents of the stand's catalog, and their cards."""
 
     def __init__(self, stand: Stand) -> None:
-        async def roll_back(request: RollbackRequest) -> Rollout:
-            raise AssertionError("nothing is rolled back here")
-
         engine = stand.engine
         self.stand, self.store = stand, engine.store
         self.incidents = Incidents(
             engine.store, lambda: engine.catalog, clock=stand.clock, waker=EventWaker()
         )
-        self.alerts = Alerts(
-            engine.store,
-            lambda: engine.catalog,
-            clock=stand.clock,
-            waker=EventWaker(),
-            roll_back=roll_back,
-            incidents=self.incidents.opened_by,
+        self.alerts = alerts_on(
+            engine.store, lambda: engine.catalog, stand.clock, incidents=self.incidents.opened_by
         )
         (self.guild,) = engine.catalog.guilds
         stand.responder.incidents = self.incidents
@@ -91,11 +81,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(stand: Stand) -> Desk:
-    return Desk(stand)
+def desk(stand: Stand) -> IncidentDesk:
+    return IncidentDesk(stand)
 
 
-async def test_a_card_is_posted_once_with_a_thread_and_edited_as_it_develops(desk: Desk) -> None:
+async def test_a_card_is_posted_once_with_a_thread_and_edited_as_it_develops(desk: IncidentDesk) -> None:
     incident = await desk.opened()
     message = await desk.message()
     assert "No one yet" in message["text"]
@@ -112,7 +102,7 @@ async def test_a_card_is_posted_once_with_a_thread_and_edited_as_it_develops(des
     assert message["buttons"] == []
 
 
-async def test_what_was_posted_before_a_crash_is_found(desk: Desk) -> None:
+async def test_what_was_posted_before_a_crash_is_found(desk: IncidentDesk) -> None:
     incident = await desk.opened()
     rows = desk.store.alerts.database.tables.incidents
     rows[incident.id] = replace(rows[incident.id], card=None)
@@ -123,7 +113,7 @@ async def test_what_was_posted_before_a_crash_is_found(desk: Desk) -> None:
     assert len(await desk.beginnings(incident)) == 1
 
 
-async def test_a_card_that_was_deleted_is_posted_again_and_keeps_its_thread(desk: Desk) -> None:
+async def test_a_card_that_was_deleted_is_posted_again_and_keeps_its_thread(desk: IncidentDesk) -> None:
     incident = await desk.opened()
     thread = await desk.thread(incident)
     await desk.stand.call("DELETE", f"messages/{(await desk.message())['id']}")
@@ -132,7 +122,7 @@ async def test_a_card_that_was_deleted_is_posted_again_and_keeps_its_thread(desk
     assert await desk.thread(incident) == thread
 
 
-async def test_without_a_channel_for_incidents_the_card_is_in_alerts(desk: Desk) -> None:
+async def test_without_a_channel_for_incidents_the_card_is_in_alerts(desk: IncidentDesk) -> None:
     catalog = desk.stand.engine.catalog
     guilds = {
         known: replace(guild, channels={**guild.channels, "incidents": "nowhere"})
@@ -143,7 +133,7 @@ async def test_without_a_channel_for_incidents_the_card_is_in_alerts(desk: Desk)
     assert "Payments fail" in (await desk.message("alerts"))["text"]
 
 
-async def test_the_war_rooms_thread_is_the_incidents_also_when_it_opens_later(desk: Desk) -> None:
+async def test_the_war_rooms_thread_is_the_incidents_also_when_it_opens_later(desk: IncidentDesk) -> None:
     now = desk.stand.clock.now()
     finding = Finding("errors", "rule", "Payments fail", now, severity=Severity.CRITICAL, lane=PRODUCTION)
     await desk.alerts.hear([finding])
@@ -170,7 +160,7 @@ async def test_the_war_rooms_thread_is_the_incidents_also_when_it_opens_later(de
 # ---- people ------------------------------------------------------------------------------------------------
 
 
-async def test_people_work_on_an_incident_by_commands_and_buttons(desk: Desk) -> None:
+async def test_people_work_on_an_incident_by_commands_and_buttons(desk: IncidentDesk) -> None:
     stand = desk.stand
     answer = await stand.slash("dev", "incident open", title="Payments fail", severity="critical")
     assert "Incident 1 is open" in str(answer)
@@ -183,7 +173,9 @@ async def test_people_work_on_an_incident_by_commands_and_buttons(desk: Desk) ->
     noted = await stand.slash("dev", "incident note", text="It began at noon")
     assert "timeline of incident 1" in str(noted)
     assert "Payments fail" in str(await stand.slash("dev", "incident list"))
-    assert "is not an incident number" in str(await stand.slash("dev", "incident note", text="x", incident="all"))
+    assert "is not an incident number" in str(
+        await stand.slash("dev", "incident note", text="x", incident="all")
+    )
     assert "you need one of the roles" in str(await stand.slash("dev", "incident restored"))
     assert "Incident 1 is restored." in str(await stand.slash("oncall", "incident restored"))
     assert "Incident 1 was restored" in str(await stand.slash("oncall", "incident restored", incident="1"))
@@ -194,7 +186,7 @@ async def test_people_work_on_an_incident_by_commands_and_buttons(desk: Desk) ->
     assert [each["value"] for each in await stand.suggest("dev", "incident note", "incident")] == ["1"]
 
 
-async def test_the_draft_of_a_post_mortem_is_a_file_and_the_finished_one_is_named(desk: Desk) -> None:
+async def test_the_draft_of_a_post_mortem_is_a_file_and_the_finished_one_is_named(desk: IncidentDesk) -> None:
     stand = desk.stand
     incident = await desk.opened()
     answer = await stand.slash("dev", "incident postmortem")
@@ -209,7 +201,7 @@ async def test_the_draft_of_a_post_mortem_is_a_file_and_the_finished_one_is_name
 # ---- marks -------------------------------------------------------------------------------------------------
 
 
-def reaction(desk: Desk, thread: int, message: int, emoji: str = "📌") -> Any:
+def reaction(desk: IncidentDesk, thread: int, message: int, emoji: str = "📌") -> Any:
     return SimpleNamespace(
         emoji=discord.PartialEmoji(name=emoji),
         guild_id=desk.guild,
@@ -220,7 +212,7 @@ def reaction(desk: Desk, thread: int, message: int, emoji: str = "📌") -> Any:
     )
 
 
-async def test_a_marked_message_becomes_a_line_once(desk: Desk) -> None:
+async def test_a_marked_message_becomes_a_line_once(desk: IncidentDesk) -> None:
     incident = await desk.opened()
     thread = await desk.thread(incident)
     (message,) = await desk.beginnings(incident)
@@ -234,7 +226,7 @@ async def test_a_marked_message_becomes_a_line_once(desk: Desk) -> None:
     assert line.text.endswith(f"/{desk.guild}/{thread}/{message['id']}")
 
 
-async def test_a_reaction_in_the_thread_reaches_the_running_client(desk: Desk) -> None:
+async def test_a_reaction_in_the_thread_reaches_the_running_client(desk: IncidentDesk) -> None:
     incident = await desk.opened()
     (message,) = await desk.beginnings(incident)
     await desk.stand.call("POST", "reactions", {"user": "dev", "message": message["id"], "emoji": "📌"})
@@ -246,7 +238,7 @@ async def test_a_reaction_in_the_thread_reaches_the_running_client(desk: Desk) -
     assert message["id"] in (await desk.stand.until(lines))[0]
 
 
-async def test_marks_elsewhere_and_of_messages_that_are_gone_are_left_alone(desk: Desk) -> None:
+async def test_marks_elsewhere_and_of_messages_that_are_gone_are_left_alone(desk: IncidentDesk) -> None:
     incident = await desk.opened()
     thread = await desk.thread(incident)
     client = desk.stand.line.rest()

@@ -19,7 +19,7 @@ import asyncpg
 
 from demo.children import Children, free_port
 from demo.stories.stage import Json, Stage, StoryError, said
-from tests.support.e2e.users import Users
+from tests.support.e2e.users import ServiceUsers
 from tests.support.repository import EXAMPLES, SHELL, blocks
 
 Edits = Sequence[tuple[str, str]]
@@ -283,7 +283,7 @@ async def newcomer(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-async def good_then_bad(here: Newcomer, users: Users, *, share: float, good: str = "1.1.0") -> None:
+async def good_then_bad(here: Newcomer, users: ServiceUsers, *, share: float, good: str = "1.1.0") -> None:
     """`shop` in production: a good release costs no request, a bad one only requests of its own share.
 
     share: the first weight of the plan, as a proportion. Meanwhile `users` ask, and each answer names its release.

@@ -19,12 +19,12 @@ from tests.support.waiting import until
 NO_RELEASE = "none"  # refused, reset, timed out, or an answer of the router itself
 
 
-class Answer(NamedTuple):
+class UserAnswer(NamedTuple):
     version: str
     good: bool
 
 
-class Asking(ABC):
+class OpenLoop(ABC):
     """`async with` it: questions at `rate` a second, open loop.
 
     They are counted in the order in which they were asked: an answer that took long is none to who asked after it.
@@ -34,7 +34,7 @@ class Asking(ABC):
         self.count = 0
         self.settled = 0
         self._rate = rate
-        self._seen: list[tuple[int, Answer]] = []  # in the order in which they were answered
+        self._seen: list[tuple[int, UserAnswer]] = []  # in the order in which they were answered
         self._asking: asyncio.Task[None] | None = None
 
     def answers(self, since: int = 0, to: int | None = None) -> Counter[str]:
@@ -59,7 +59,7 @@ class Asking(ABC):
 
         await until(more)
 
-    def _answered(self, since: int, to: int | None = None) -> Iterator[Answer]:
+    def _answered(self, since: int, to: int | None = None) -> Iterator[UserAnswer]:
         last = self.count if to is None else to
         return (answer for number, answer in self._seen if since <= number < last)
 
@@ -88,38 +88,38 @@ class Asking(ABC):
         self._seen.append((number, await self.ask(session)))
 
     @abstractmethod
-    async def ask(self, session: aiohttp.ClientSession) -> Answer:
+    async def ask(self, session: aiohttp.ClientSession) -> UserAnswer:
         """One question."""
 
 
-class Users(Asking):
+class ServiceUsers(OpenLoop):
     """Users of a service at `url`, each answer of which says its release in `X-Version`."""
 
     def __init__(self, url: str, rate: float) -> None:
         super().__init__(rate)
         self._url = url
 
-    async def ask(self, session: aiohttp.ClientSession) -> Answer:
+    async def ask(self, session: aiohttp.ClientSession) -> UserAnswer:
         with suppress(aiohttp.ClientError, TimeoutError):
             async with session.get(self._url) as answer:
                 await answer.read()
-                return Answer(answer.headers.get("X-Version", NO_RELEASE), answer.status < 500)
-        return Answer(NO_RELEASE, False)
+                return UserAnswer(answer.headers.get("X-Version", NO_RELEASE), answer.status < 500)
+        return UserAnswer(NO_RELEASE, False)
 
 
-class Invocations(Asking):
+class Invocations(OpenLoop):
     """People who type `/greet` to a bot, which answers `VERSION: hello` if all is well."""
 
     def __init__(self, stage: Stage, application: str, rate: float) -> None:
         super().__init__(rate)
         self._stage, self._application = stage, application
 
-    async def ask(self, session: aiohttp.ClientSession) -> Answer:
+    async def ask(self, session: aiohttp.ClientSession) -> UserAnswer:
         body = {"user": "dev", "channel": "deploys", "command": "greet", "options": {}}
         with suppress(StoryError, aiohttp.ClientError, TimeoutError):
             begun = await self._stage.call("POST", "commands", {**body, "application": self._application})
             told = await self._stage.call("GET", f"interactions/{begun['interaction']}", wait=5)
             version, said, words = (told["message"] or {}).get("text", "").partition(": ")
             if said:
-                return Answer(version, words == "hello")
-        return Answer(NO_RELEASE, False)
+                return UserAnswer(version, words == "hello")
+        return UserAnswer(NO_RELEASE, False)

@@ -16,7 +16,7 @@ from tests.support.waiting import until
 LANE = Lane("web", "production")
 
 
-class Containers:
+class StuckContainers:
     """Of an engine that creates them, and removes none."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ def exited(container_id: str) -> Container:
 
 
 async def test_container_that_the_engine_cannot_remove_yet_keeps_no_instance_from_its_next_start() -> None:
-    containers = Containers()
+    containers = StuckContainers()
     around = Around(
         lane=LANE,
         release=Release("web", "1", "sha256:1"),

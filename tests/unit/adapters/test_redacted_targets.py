@@ -13,7 +13,7 @@ LANE, OTHER = Lane("checkout", "production"), Lane("search", "production")
 ONE, TWO = Release("checkout", "1", "sha256:1"), Release("checkout", "2", "sha256:2")
 
 
-class Told(FakeTarget):
+class RefusingTarget(FakeTarget):
     """Refuses with a sentence."""
 
     problem: Exception | None = None
@@ -47,7 +47,7 @@ async def test_last_words_are_redacted_by_what_the_lane_knows_and_by_shape() -> 
 
 @pytest.mark.parametrize("kind", [TargetRefused, Unreachable])
 async def test_refusals_are_redacted_and_stay_what_they_are(kind: type[Exception]) -> None:
-    target = Told()
+    target = RefusingTarget()
     target.problem = kind("cannot start with --key=moonbase")
     with pytest.raises(kind, match=r"^cannot start with --key=\*\*\*$"):
         await redacted(target)["local"].apply(LANE, Desired(1, ONE))

@@ -98,7 +98,7 @@ def test_only_what_is_on_a_node_that_has_gone_counts_as_gone(nodes: Nodes) -> No
     assert [nodes.down({"NodeID": each}) for each in ("n1", "n2", "unknown")] == [False, True, False]
 
 
-class Engine:
+class NodeEngine:
     """What the engine of node n1 answers. containers: the tasks with a container there."""
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class Engine:
 
 
 async def test_task_that_ended_with_the_engine_of_its_node_is_not_believed_to_run() -> None:
-    engine = Engine()
+    engine = NodeEngine()
     own = OwnNode(engine)  # type: ignore[arg-type]
     elsewhere, starts = entry(ID="t2", NodeID="n2"), entry(ID="t3", Status={"State": "starting"})
     engine.containers = {"t1"}

@@ -23,7 +23,7 @@ SPEC = cast(SwarmSpec, SimpleNamespace(limits=SimpleNamespace(memory_bytes=0), h
 ENDED = Task("t", 1, "failed", "shutdown", "task: non-zero exit (3)", 3, "c", "", None, None, {})
 
 
-class Engine:
+class ManagerEngine:
     """A manager that is asked for the logs of a task. hangs: how often that hangs before it `says` them."""
 
     def __init__(self, says: bytes | Exception, hangs: int = 0) -> None:
@@ -31,7 +31,7 @@ class Engine:
         self._hangs = hangs
 
     @asynccontextmanager
-    async def request(self, method: str, path: str, **_: Any) -> AsyncIterator[Engine]:
+    async def request(self, method: str, path: str, **_: Any) -> AsyncIterator[ManagerEngine]:
         assert (method, path) == ("GET", "/tasks/t/logs")
         if self._hangs:
             self._hangs -= 1
@@ -44,23 +44,29 @@ class Engine:
         return self._says
 
 
-async def told(engine: Engine) -> str:
+async def told(engine: ManagerEngine) -> str:
     """How the task ended, as soon as that is told."""
     async with asyncio.timeout(60):
         return (await Endings(cast(DockerApi, engine), Logins(None)).tell(ENDED, SPEC, str)).how
 
 
 async def test_logs_that_hung_once_are_asked_for_again() -> None:
-    assert await told(Engine(b"no database\n", hangs=1)) == "exited with code 3; last words: no database"
+    assert (
+        await told(ManagerEngine(b"no database\n", hangs=1)) == "exited with code 3; last words: no database"
+    )
 
 
 @pytest.mark.parametrize(
-    "engine", [Engine(b"", hangs=99), Engine(EngineError(500, "the log driver does not support reading"))]
+    "engine",
+    [
+        ManagerEngine(b"", hangs=99),
+        ManagerEngine(EngineError(500, "the log driver does not support reading")),
+    ],
 )
-async def test_logs_that_do_not_come_leave_the_exit_code(engine: Engine) -> None:
+async def test_logs_that_do_not_come_leave_the_exit_code(engine: ManagerEngine) -> None:
     assert await told(engine) == "exited with code 3"
 
 
 async def test_manager_that_is_away_tells_no_ending() -> None:
     with pytest.raises(Unreachable):
-        await told(Engine(Unreachable("away")))
+        await told(ManagerEngine(Unreachable("away")))

@@ -24,7 +24,7 @@ def answering(*script: Scripted) -> Iterator[tuple[str, list[BaseHTTPRequestHand
     """A server that gives these answers in turn; the last one from then on."""
     asked: list[BaseHTTPRequestHandler] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class ScriptedHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, headers, body = script[min(len(asked), len(script) - 1)]
@@ -41,7 +41,7 @@ def answering(*script: Scripted) -> Iterator[tuple[str, list[BaseHTTPRequestHand
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             return None
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = HTTPServer(("127.0.0.1", 0), ScriptedHandler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

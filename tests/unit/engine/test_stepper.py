@@ -28,7 +28,7 @@ def people(many: int) -> list[Actor]:
     return [Actor(100 + n, f"lead{n}", frozenset({"lead"})) for n in range(many)]
 
 
-class Rollouts:
+class SavedRollouts:
     """One rollout, saved under its version. Counts what it is asked; as strict as the database."""
 
     def __init__(self) -> None:
@@ -62,9 +62,9 @@ def mark(rollout: Rollout) -> tuple[int, str]:
     return rollout.version, rollout.stamp
 
 
-class Store:
+class StepStore:
     def __init__(self) -> None:
-        self.rollouts = Rollouts()
+        self.rollouts = SavedRollouts()
 
 
 class Waker:
@@ -81,7 +81,7 @@ def press(action: Action, who: Actor) -> Any:
 
 
 async def test_presses_that_wait_together_are_one_change_and_each_has_its_answer() -> None:
-    store = Store()
+    store = StepStore()
     steps = stepper(store)
     who = people(10)
     done = await asyncio.gather(
@@ -97,7 +97,7 @@ async def test_presses_that_wait_together_are_one_change_and_each_has_its_answer
 
 
 async def test_what_was_saved_is_not_loaded_again() -> None:
-    store = Store()
+    store = StepStore()
     steps = stepper(store)
     for one in people(5):
         await steps.apply(7, press(Action.APPROVE, one))
@@ -105,7 +105,7 @@ async def test_what_was_saved_is_not_loaded_again() -> None:
 
 
 async def test_what_another_process_saved_meanwhile_is_seen() -> None:
-    store = Store()
+    store = StepStore()
     here, there = stepper(store), stepper(store)
     first, second, third = people(3)
     await here.apply(7, press(Action.APPROVE, first))
@@ -115,7 +115,7 @@ async def test_what_another_process_saved_meanwhile_is_seen() -> None:
 
 
 async def test_no_one_is_refused_on_what_may_be_old() -> None:
-    store = Store()
+    store = StepStore()
     here, there = stepper(store), stepper(store)
     one, _ = people(2)
     await here.apply(7, press(Action.APPROVE, one))
@@ -128,11 +128,11 @@ async def test_no_one_is_refused_on_what_may_be_old() -> None:
 
 async def test_a_press_after_a_failover_is_decided_on_what_the_database_has() -> None:
     """The replica did not have the last press; since then it has had another one, so its version is the same."""
-    store = Store()
+    store = StepStore()
     here = stepper(store)
     first, second, third = people(3)
     await here.apply(7, press(Action.APPROVE, first))
-    before = Rollouts().stored
+    before = SavedRollouts().stored
     store.rollouts.stored = before
     await stepper(store).apply(7, press(Action.APPROVE, second))
     assert store.rollouts.stored.version == before.version + 1
@@ -141,7 +141,7 @@ async def test_a_press_after_a_failover_is_decided_on_what_the_database_has() ->
 
 
 async def test_an_interaction_that_comes_twice_is_done_once_and_told_the_same() -> None:
-    store = Store()
+    store = StepStore()
     steps = stepper(store)
     one = people(1)[0]
     first, again = await asyncio.gather(
@@ -160,7 +160,7 @@ def replace_seconds(who: Actor) -> Actor:
 
 
 async def test_one_that_is_refused_costs_the_others_of_its_group_nothing() -> None:
-    store = Store()
+    store = StepStore()
     steps = stepper(store)
     lead, other = people(2)
     guest = Actor(5, "guest")
@@ -172,7 +172,7 @@ async def test_one_that_is_refused_costs_the_others_of_its_group_nothing() -> No
 
 
 async def test_who_stops_waiting_holds_up_no_one() -> None:
-    store = Store()
+    store = StepStore()
     steps = stepper(store)
     lead, other = people(2)
     gone = asyncio.create_task(steps.apply(7, press(Action.APPROVE, lead)))
@@ -186,7 +186,7 @@ async def test_who_stops_waiting_holds_up_no_one() -> None:
 
 async def test_a_rollout_that_is_over_is_not_kept() -> None:
     kept = Kept()
-    store = Store()
+    store = StepStore()
     steps = stepper(store, kept)
     await steps.apply(7, press(Action.CANCEL, DEV))
     rollout: Rollout = store.rollouts.stored

@@ -13,7 +13,7 @@ from tests.support.waiting import PATIENCE_S
 THERE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-class Server:
+class DistantDatabase:
     """A database with a clock and a distance that the test sets. `at` is seconds on the monotonic clock."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ def clock(server: Any, local: datetime) -> DatabaseClock:
 
 
 async def test_processes_on_machines_that_disagree_agree_on_the_time() -> None:
-    server = Server()
+    server = DistantDatabase()
     early, late = clock(server, THERE - timedelta(minutes=10)), clock(server, THERE + timedelta(minutes=10))
     assert late.now() - early.now() == timedelta(minutes=20)
     for each in (early, late):
@@ -48,7 +48,7 @@ async def test_processes_on_machines_that_disagree_agree_on_the_time() -> None:
 
 
 async def test_small_differences_never_set_it_back() -> None:
-    server = Server()
+    server = DistantDatabase()
     here = clock(server, THERE + timedelta(milliseconds=200))
     before = here.now()
     await here.ask()
@@ -56,7 +56,7 @@ async def test_small_differences_never_set_it_back() -> None:
 
 
 async def test_a_slow_answer_is_taken_for_the_middle_of_the_way() -> None:
-    server = Server()
+    server = DistantDatabase()
     server.way_s = 0.8
     here = clock(server, THERE - timedelta(hours=1))
     await here.ask()
@@ -64,7 +64,7 @@ async def test_a_slow_answer_is_taken_for_the_middle_of_the_way() -> None:
 
 
 async def test_a_server_with_a_changed_clock_is_followed() -> None:
-    server = Server()
+    server = DistantDatabase()
     here = clock(server, THERE)
     await here.ask()
     server.ahead = timedelta(minutes=-10)
@@ -75,7 +75,7 @@ async def test_a_server_with_a_changed_clock_is_followed() -> None:
 async def test_the_time_is_known_once_the_server_answered_and_it_is_asked_often_until_then() -> None:
     """A machine that is ten minutes ahead must not act on its own time while the database is away at the start."""
 
-    class Away(Server):
+    class AwayAtFirst(DistantDatabase):
         asked = 0
 
         async def one(self, name: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ async def test_the_time_is_known_once_the_server_answered_and_it_is_asked_often_
                 raise Unreachable("away")
             return await super().one(name)
 
-    server = Away()
+    server = AwayAtFirst()
     here = clock(server, THERE + timedelta(minutes=10))
     running = asyncio.create_task(here.run())
     try:

@@ -16,7 +16,7 @@ from bot.ports.errors import Unreachable
 pytestmark = pytest.mark.virtual_time
 
 
-class Connection:
+class PooledConnection:
     def __init__(self, number: int) -> None:
         self.number = number
         self.closed = False
@@ -29,18 +29,18 @@ class Pool:
     """asyncpg's pool without a server. `released`: numbers of the connections that were given back."""
 
     def __init__(self) -> None:
-        self.opened: list[Connection] = []
+        self.opened: list[PooledConnection] = []
         self.released: list[int] = []
         self.expired = False
         self.closing = asyncio.Event()
         self.may_close = asyncio.Event()
         self.may_close.set()
 
-    async def acquire(self, *, timeout: float) -> Connection:
-        self.opened.append(Connection(len(self.opened)))
+    async def acquire(self, *, timeout: float) -> PooledConnection:
+        self.opened.append(PooledConnection(len(self.opened)))
         return self.opened[-1]
 
-    async def release(self, connection: Connection) -> None:
+    async def release(self, connection: PooledConnection) -> None:
         self.released.append(connection.number)
 
     async def expire_connections(self) -> None:

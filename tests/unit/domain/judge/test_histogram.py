@@ -32,7 +32,7 @@ DOWN = "the endpoint did not answer"
 
 
 @dataclass
-class Release:
+class TimedRelease:
     """Instances of one release: the latencies (seconds) that each has answered in, with its buckets."""
 
     name: str
@@ -64,7 +64,11 @@ def of(took: Sequence[float], bounds: tuple[float, ...] = BOUNDS) -> Histogram:
 
 
 def look(
-    state: EvidenceState, at: float, new: Release, old: Release, silent: tuple[bool, bool] = (False, False)
+    state: EvidenceState,
+    at: float,
+    new: TimedRelease,
+    old: TimedRelease,
+    silent: tuple[bool, bool] = (False, False),
 ) -> tuple[EvidenceState, Tick]:
     stored = EvidenceState.from_json(json.loads(json.dumps(state.to_json())))
     assert stored == state
@@ -72,9 +76,9 @@ def look(
     return difference(stored, POLICY, at, *samples)
 
 
-def both(at: float = 0.0, **bounds: tuple[float, ...]) -> tuple[EvidenceState, Release, Release]:
+def both(at: float = 0.0, **bounds: tuple[float, ...]) -> tuple[EvidenceState, TimedRelease, TimedRelease]:
     """Both releases, after a first look at them."""
-    new, old = Release("1.5.0", **bounds), Release("1.4.0", **bounds)
+    new, old = TimedRelease("1.5.0", **bounds), TimedRelease("1.4.0", **bounds)
     new.answered["a"], old.answered["a"] = [0.03], [0.015]
     state, tick = look(begin_evidence(), at, new, old)
     assert tick.latency is None
@@ -92,7 +96,7 @@ def test_a_tick_has_what_both_answered_since_the_last() -> None:
 
 
 def test_of_a_router_it_is_what_all_of_its_histogram_had_at_one_time() -> None:
-    new, old = Release("1.5.0", behind=True), Release("1.4.0", behind=True)
+    new, old = TimedRelease("1.5.0", behind=True), TimedRelease("1.4.0", behind=True)
     state, _ = look(begin_evidence(), 0, new, old)
     new.answered["a"], old.answered["a"] = [0.03, 0.2], [0.005, 0.015]
     _, tick = look(state, 5, new, old)

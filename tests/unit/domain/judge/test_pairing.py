@@ -29,7 +29,7 @@ DOWN = "the endpoint did not answer"
 
 
 @dataclass
-class Release:
+class CountedRelease:
     """One release's counters, and what each tick added to them."""
 
     name: str
@@ -63,7 +63,7 @@ def rollout(
 
     In an outage 30% of both fail, where the candidate is worse 8% of its own.
     """
-    releases, state = (Release("1.5.0"), Release("1.4.0")), begin_evidence()
+    releases, state = (CountedRelease("1.5.0"), CountedRelease("1.4.0")), begin_evidence()
     for number in range(ticks):
         for release, requests in zip(releases, (40, 160), strict=True):
             own = 0.08 if number in worse and release is releases[0] else 0.005
@@ -158,7 +158,7 @@ served = st.tuples(st.integers(0, 50), st.integers(0, 50))
 def test_both_sides_of_every_pair_cover_the_same_time(
     silent: list[tuple[bool, bool]], work: list[tuple[tuple[int, int], tuple[int, int]]], rises: set[int]
 ) -> None:
-    candidate, stable, state = Release("1.5.0"), Release("1.4.0"), begin_evidence()
+    candidate, stable, state = CountedRelease("1.5.0"), CountedRelease("1.4.0"), begin_evidence()
     read: int | None = None  # the look at which both were read last
     spoilt = False
     for number, ((hidden, also_hidden), (mine, theirs)) in enumerate(zip(silent, work, strict=False)):
@@ -185,7 +185,7 @@ def test_both_sides_of_every_pair_cover_the_same_time(
 
 def test_completions_of_the_settling_time_are_discarded_however_late_they_are_read() -> None:
     policy = replace(POLICY, settle_s=2.0)
-    candidate, stable, state = Release("1.5.0"), Release("1.4.0"), begin_evidence()
+    candidate, stable, state = CountedRelease("1.5.0"), CountedRelease("1.4.0"), begin_evidence()
     found = []
     for number in range(6):
         candidate.serve(10, 10 if number in (2, 3) else 0)
@@ -205,7 +205,7 @@ def test_one_instance_that_cannot_be_believed_keeps_the_whole_side_out_of_the_co
         readings = (CounterReading(f"i{n}", 10 * number, b) for n, b in enumerate(bad))
         return Sample(number * FIVE, "1.5.0", tuple(readings))
 
-    stable, state = Release("1.4.0"), begin_evidence()
+    stable, state = CountedRelease("1.4.0"), begin_evidence()
     found = []
     for sample in [looked(0, 0, 0), looked(1, 1, 11), looked(2, 2, 1)]:
         stable.serve(40, 0)

@@ -129,11 +129,11 @@ def test_whatever_single_value_is_changed_the_seal_is_another_one(data: st.DataO
 
 def test_a_field_that_a_later_version_adds_breaks_no_seal() -> None:
     @dataclass(frozen=True)
-    class Later(LaneBinding):
+    class LaterBinding(LaneBinding):
         mirror: str = ""
 
     now = BOUND["binding"]
-    later = Later(**{f.name: getattr(now, f.name) for f in fields(LaneBinding)})
+    later = LaterBinding(**{f.name: getattr(now, f.name) for f in fields(LaneBinding)})
     assert approvals.seal_of(**{**BOUND, "binding": later}) == approvals.seal_of(**BOUND)  # type: ignore[arg-type]
     changed = replace(later, mirror="elsewhere")
     assert approvals.seal_of(**{**BOUND, "binding": changed}) != approvals.seal_of(**BOUND)  # type: ignore[arg-type]
@@ -174,10 +174,10 @@ def test_a_step_of_another_kind_with_the_same_figures_breaks_the_seal() -> None:
 
 def test_a_field_that_a_step_gets_later_breaks_no_seal() -> None:
     @dataclass(frozen=True)
-    class Later(Soak):
+    class LaterSoak(Soak):
         regions: list[str] = field(default_factory=list)
 
-    now, later = (Plan("p", (Shift(100), kind(60.0))) for kind in (Soak, Later))
+    now, later = (Plan("p", (Shift(100), kind(60.0))) for kind in (Soak, LaterSoak))
     assert approvals.seal_of(**{**BOUND, "plan": now}) == approvals.seal_of(**{**BOUND, "plan": later})  # type: ignore[arg-type]
 
 

@@ -57,7 +57,7 @@ PEOPLE = (DEV, DEV2, LEAD, LEAD2, ONCALL, GUEST)
 
 
 @dataclass
-class Target:
+class ModelTarget:
     """What really runs. Takes generations that rise, and does what it is told: at once, late, or not at all."""
 
     generation: int = 3
@@ -92,7 +92,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.target = Target()
+        self.target = ModelTarget()
         self.orders: list[Desired] = []
         self.answers: list[Event] = []
         self.checks: list[RunChecks] = []

@@ -44,7 +44,7 @@ class Manifests:
         return SourcedManifest(commands("wave"), "wave.json")
 
 
-class World:
+class SyncStepWorld:
     """A rollout that brings new commands; the application's lane has the former ones."""
 
     def __init__(self) -> None:
@@ -90,13 +90,13 @@ class World:
 
 
 @pytest.fixture
-async def world() -> World:
-    made = World()
+async def world() -> SyncStepWorld:
+    made = SyncStepWorld()
     await made.begin()
     return made
 
 
-async def test_a_sync_brings_the_new_commands_and_a_rollback_the_former_ones(world: World) -> None:
+async def test_a_sync_brings_the_new_commands_and_a_rollback_the_former_ones(world: SyncStepWorld) -> None:
     assert await world.sync() == []
     assert await world.served() == NEW.digest
     await world.restore()
@@ -104,7 +104,7 @@ async def test_a_sync_brings_the_new_commands_and_a_rollback_the_former_ones(wor
 
 
 @pytest.mark.parametrize("statement", range(20))
-async def test_a_rollback_before_any_statement_of_a_sync_wins(world: World, statement: int) -> None:
+async def test_a_rollback_before_any_statement_of_a_sync_wins(world: SyncStepWorld, statement: int) -> None:
     """Found by the simulation: a sync in another process put the candidate's commands back after a rollback."""
     world.database.left, world.database.happens = statement, world.restore
     await world.sync()
@@ -114,7 +114,7 @@ async def test_a_rollback_before_any_statement_of_a_sync_wins(world: World, stat
 
 
 @pytest.mark.parametrize("statement", range(10))
-async def test_a_sync_before_any_statement_of_a_rollback_loses(world: World, statement: int) -> None:
+async def test_a_sync_before_any_statement_of_a_rollback_loses(world: SyncStepWorld, statement: int) -> None:
     world.database.left, world.database.happens = statement, world.sync
     await asyncio.gather(world.restore(), return_exceptions=True)
     assert await world.served() == FORMER.digest

@@ -38,7 +38,7 @@ class LaneRows:
         self.newest_seen[lane] = generation
 
 
-class Rollouts:
+class OneRollout:
     """The one rollout that the orders are of. `stored` is what is read of it."""
 
     def __init__(self) -> None:
@@ -48,16 +48,16 @@ class Rollouts:
         return Loaded(self.stored, begin_evidence())
 
 
-class Store:
+class OrderStore:
     def __init__(self) -> None:
         self.lanes = LaneRows()
-        self.rollouts = Rollouts()
+        self.rollouts = OneRollout()
 
 
 def executor(
     target: FakeTarget, checker: FakeChecker | None = None, kept: Kept | None = None
-) -> tuple[Executor, Store]:
-    store: Any = Store()
+) -> tuple[Executor, OrderStore]:
+    store: Any = OrderStore()
     waker: Any = None
     clock = ShiftedClock()
     lanes = Lanes(store, catalog, {"local": target}, FakeReleases({}), clock)
@@ -321,7 +321,7 @@ async def test_every_kind_of_order_has_its_carrier() -> None:
 async def test_a_restore_of_commands_that_hangs_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Found by the simulation: it kept its lease for ever, and the candidate's commands stayed."""
 
-    class Hanging:
+    class HangingRestore:
         async def sync(self, rollout_id: int, effect: RunSync) -> list[str]:
             raise NotImplementedError
 
@@ -329,6 +329,6 @@ async def test_a_restore_of_commands_that_hangs_is_begun_again(monkeypatch: pyte
             await asyncio.Event().wait()
 
     monkeypatch.setattr("bot.engine.effects.executor._RESTORE_S", 0.01)
-    steps = CommandSteps(Hanging())
+    steps = CommandSteps(HangingRestore())
     with pytest.raises(Unreachable, match="not restored"):
         await steps.restore(1, RestoreCommands(STAGING, "greeter"))

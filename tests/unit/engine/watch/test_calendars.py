@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-
-from bot.domain.watch.oncall.calendar import CalendarEvent
 from bot.domain.watch.oncall.schedule import Calendar, CalendarSource
 from bot.engine.watch.oncall.calendars import CalendarLoop
-from bot.ports.errors import Unreachable
 from tests.support.catalogs import GUILD, catalog
-from tests.support.oncall import ADA, DAY, NOW, Desk, schedule, with_schedules
-
-EVENT = CalendarEvent(NOW - DAY, NOW + DAY, "ada")
-
-
-class Reader:
-    """Implements `bot.ports.watch.oncall.CalendarReader`."""
-
-    def __init__(self) -> None:
-        self.problem = ""
-        self.reads: list[tuple[str, str]] = []
-        self.asked: tuple[datetime, datetime] | None = None
-
-    async def read(
-        self, source: CalendarSource, zone: str, since: datetime, until: datetime
-    ) -> Sequence[CalendarEvent]:
-        self.reads.append((source.file, zone))
-        self.asked = (since, until)
-        if self.problem:
-            raise Unreachable(self.problem)
-        return [EVENT]
+from tests.support.oncall import ADA, DAY, NOW, Desk, FakeCalendarReader, schedule, with_schedules
 
 
 def calendar(file: str = "/a.ics", refresh_s: float = 900.0) -> Desk:
@@ -38,12 +13,12 @@ def calendar(file: str = "/a.ics", refresh_s: float = 900.0) -> Desk:
     return Desk(with_schedules(catalog(), schedule(rotation=None, source=source, calendar=Calendar())))
 
 
-def loop(desk: Desk, reader: Reader) -> CalendarLoop:
+def loop(desk: Desk, reader: FakeCalendarReader) -> CalendarLoop:
     return CalendarLoop(reader, desk.store.on_call, lambda: desk.catalog, desk.clock)
 
 
 async def test_a_calendar_is_read_at_once_and_then_at_its_interval() -> None:
-    desk, reader = calendar(), Reader()
+    desk, reader = calendar(), FakeCalendarReader()
     await loop(desk, reader).once()
     assert reader.reads == [("/a.ics", "Europe/Berlin")]
     assert reader.asked is not None
@@ -58,7 +33,7 @@ async def test_a_calendar_is_read_at_once_and_then_at_its_interval() -> None:
 
 
 async def test_while_it_is_away_what_was_read_counts_and_it_is_asked_again_each_minute() -> None:
-    desk, reader = calendar(), Reader()
+    desk, reader = calendar(), FakeCalendarReader()
     await loop(desk, reader).once()
     desk.clock.forward(900)
     reader.problem = "The calendar is away."
@@ -73,7 +48,7 @@ async def test_while_it_is_away_what_was_read_counts_and_it_is_asked_again_each_
 
 
 async def test_one_that_was_never_read_is_a_gap_that_says_why() -> None:
-    desk, reader = calendar(), Reader()
+    desk, reader = calendar(), FakeCalendarReader()
     reader.problem = "The calendar is away."
     await loop(desk, reader).once()
     (found,) = await desk.on_call.status(GUILD)
@@ -81,7 +56,7 @@ async def test_one_that_was_never_read_is_a_gap_that_says_why() -> None:
 
 
 async def test_another_calendar_is_read_at_once_and_the_former_one_counts_no_more() -> None:
-    desk, reader = calendar(), Reader()
+    desk, reader = calendar(), FakeCalendarReader()
     await loop(desk, reader).once()
     desk.catalog = calendar("/b.ics").catalog
     reader.problem = "The calendar is away."
@@ -92,6 +67,6 @@ async def test_another_calendar_is_read_at_once_and_the_former_one_counts_no_mor
 
 
 async def test_a_catalog_without_calendars_reads_none() -> None:
-    desk, reader = Desk(), Reader()
+    desk, reader = Desk(), FakeCalendarReader()
     await loop(desk, reader).once()
     assert reader.reads == []

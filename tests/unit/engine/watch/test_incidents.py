@@ -26,7 +26,7 @@ from tests.support.virtual_time import EPOCH
 THREAD = 4321
 
 
-class World(AlertWorld):
+class IncidentWorld(AlertWorld):
     async def pass_s(self, seconds: float) -> None:
         await super().pass_s(seconds)
         while await self.incidents.once():
@@ -52,7 +52,7 @@ class World(AlertWorld):
         return [what for what in lines if what.startswith("incident_")]
 
 
-async def war_room(world: World) -> Incident:
+async def war_room(world: IncidentWorld) -> Incident:
     await world.alerts.hear([errors()])
     for _ in range(4):
         await world.pass_s(900)
@@ -60,7 +60,7 @@ async def war_room(world: World) -> Incident:
 
 
 async def test_the_war_room_opens_the_incident_with_its_message_and_counts_from_the_alert() -> None:
-    world = World()
+    world = IncidentWorld()
     incident = await war_room(world)
     (call,) = [call for call in world.calls() if call.room]
     assert (incident.room, incident.origin, incident.alerts) == (call.key, "alert-1", (1,))
@@ -71,7 +71,7 @@ async def test_the_war_room_opens_the_incident_with_its_message_and_counts_from_
 
 
 async def test_a_stale_press_on_a_card_takes_nothing_from_anyone_and_opens_nothing() -> None:
-    world = World()
+    world = IncidentWorld()
     await world.alerts.hear([errors()])
     alert = await world.one()
     opening = IncidentOpening(GUILD, ONCALL, alert_id=alert.id, unless_over=True)
@@ -95,7 +95,7 @@ async def test_a_stale_press_on_a_card_takes_nothing_from_anyone_and_opens_nothi
 
 
 async def test_an_incident_is_restored_while_a_low_alert_of_its_lane_goes_on() -> None:
-    world = World()
+    world = IncidentWorld()
     low = errors(fingerprint="burn", severity=Severity.LOW, lane=PRODUCTION)
     await war_room(world)
     alert = await world.one()
@@ -114,7 +114,7 @@ async def test_an_incident_is_restored_while_a_low_alert_of_its_lane_goes_on() -
 
 
 async def test_an_alert_has_one_war_room_however_often_help_is_asked_for() -> None:
-    world = World()
+    world = IncidentWorld()
     await war_room(world)
     for _ in range(2):
         await world.press(await world.one(), AlertAction.ESCALATE)
@@ -123,14 +123,14 @@ async def test_an_alert_has_one_war_room_however_often_help_is_asked_for() -> No
 
 
 async def test_an_alert_that_joined_an_incident_opens_no_other() -> None:
-    world = World()
+    world = IncidentWorld()
     await world.incidents.open(IncidentOpening(GUILD, DEV, "Payments fail", Severity.HIGH, PRODUCTION))
     await war_room(world)
     assert [call.room for call in world.calls() if call.room] == []
 
 
 async def test_a_restart_at_every_step_opens_one_incident_and_asks_once() -> None:
-    world = World()
+    world = IncidentWorld()
     await world.alerts.hear([errors()])
     for _ in range(70):
         world.alerts = world.process()
@@ -148,7 +148,7 @@ async def test_a_restart_at_every_step_opens_one_incident_and_asks_once() -> Non
 
 
 async def test_two_processes_at_one_timer_ask_once() -> None:
-    world = World()
+    world = IncidentWorld()
     await war_room(world)
     await world.press(await world.one(), AlertAction.RESOLVE)
     one, other = world.incidents, (world.process(), world.incidents)[1]
@@ -161,7 +161,7 @@ async def test_two_processes_at_one_timer_ask_once() -> None:
 
 
 async def test_two_people_who_make_an_alert_an_incident_have_one() -> None:
-    world = World()
+    world = IncidentWorld()
     await world.alerts.hear([errors()])
     requests = [IncidentOpening(GUILD, actor, alert_id=1) for actor in (DEV, LEAD, ONCALL)]
     found = await asyncio.gather(*(world.incidents.open(each) for each in requests))
@@ -177,7 +177,7 @@ async def test_two_people_who_make_an_alert_an_incident_have_one() -> None:
 
 
 async def test_a_person_opens_one_and_alerts_of_the_lane_join_it() -> None:
-    world = World()
+    world = IncidentWorld()
     await world.incidents.open(IncidentOpening(GUILD, DEV, "Payments fail", Severity.MEDIUM, PRODUCTION))
     await world.alerts.hear([errors(), errors(fingerprint="other", lane=STAGING)])
     await world.pass_s(1)
@@ -192,7 +192,7 @@ async def test_a_person_opens_one_and_alerts_of_the_lane_join_it() -> None:
 
 
 async def test_everyone_may_take_note_and_open_but_not_everyone_may_end_it() -> None:
-    world = World()
+    world = IncidentWorld()
     await world.incidents.open(IncidentOpening(GUILD, GUEST, "Payments fail", lane=PRODUCTION))
     await world.did(IncidentAction.NOTE, GUEST, text="it began at noon")
     for action in (IncidentAction.CLOSE, IncidentAction.RESTORE):
@@ -213,7 +213,7 @@ async def test_everyone_may_take_note_and_open_but_not_everyone_may_end_it() -> 
 
 
 async def test_a_request_that_is_repeated_acts_once_and_another_one_again() -> None:
-    world = World()
+    world = IncidentWorld()
 
     def opening(interaction: str) -> IncidentOpening:
         return IncidentOpening(GUILD, GUEST, "Payments fail", lane=PRODUCTION, interaction=interaction)
@@ -246,7 +246,7 @@ async def test_a_request_that_is_repeated_acts_once_and_another_one_again() -> N
 
 
 async def test_a_person_may_take_it_by_another_name_and_not_for_others() -> None:
-    world = World()
+    world = IncidentWorld()
     await world.incidents.open(IncidentOpening(GUILD, GUEST, "Payments fail", lane=PRODUCTION))
     by_token = replace(GUEST, name="guest (token ci)")
     taken = await world.did(IncidentAction.ASSIGN, by_token, person=Owner(GUEST.id, GUEST.name))
@@ -258,7 +258,7 @@ async def test_a_person_may_take_it_by_another_name_and_not_for_others() -> None
 
 
 async def test_an_incident_of_another_server_is_not_there() -> None:
-    world = World()
+    world = IncidentWorld()
     incident = await world.incidents.open(IncidentOpening(GUILD, DEV, "Payments fail"))
     with pytest.raises(UserError, match="There is no incident"):
         await world.incidents.view(incident.id, GUILD + 1)
@@ -267,13 +267,13 @@ async def test_an_incident_of_another_server_is_not_there() -> None:
 
 
 async def test_the_owner_is_called_and_without_one_who_is_on_call() -> None:
-    world = World()
+    world = IncidentWorld()
     await war_room(world)
     await world.press(await world.one(), AlertAction.RESOLVE)
     await world.pass_s(1)
     (call,) = world.said()
     assert (call.mention_roles, call.channel) == (("on-call",), "incidents")
-    other = World()
+    other = IncidentWorld()
     other.on_call = {"on_call": Reached(users=(7,))}
     await war_room(other)
     await other.press(await other.one(), AlertAction.RESOLVE)
@@ -286,7 +286,7 @@ async def test_the_owner_is_called_and_without_one_who_is_on_call() -> None:
 
 
 async def test_a_later_time_in_the_catalog_is_waited_for() -> None:
-    world = World()
+    world = IncidentWorld()
     await world.incidents.open(IncidentOpening(GUILD, DEV, "Payments fail", lane=PRODUCTION))
     await world.did(IncidentAction.CLOSE)
     lanes = {
@@ -304,7 +304,7 @@ async def test_a_later_time_in_the_catalog_is_waited_for() -> None:
 
 
 async def test_a_marked_message_is_one_line_of_its_own_threads_incident() -> None:
-    world = World()
+    world = IncidentWorld()
     incident = await world.incidents.open(IncidentOpening(GUILD, DEV, "Payments fail"))
     await world.store.incidents.put_card(IncidentCard(incident.id, 5, 6, THREAD))
 
@@ -325,7 +325,7 @@ async def test_a_marked_message_is_one_line_of_its_own_threads_incident() -> Non
 
 
 async def test_the_view_has_alerts_presses_and_deploys_in_one_timeline() -> None:
-    world = World()
+    world = IncidentWorld()
     deploy = world.deployed(10)
     world.deployed(300)
     await war_room(world)
@@ -342,7 +342,7 @@ async def test_the_view_has_alerts_presses_and_deploys_in_one_timeline() -> None
 
 
 async def test_a_post_mortem_of_a_long_incident_has_its_beginning_and_says_what_is_left_out() -> None:
-    world = World()
+    world = IncidentWorld()
     world.deployed(10)
     incident = await war_room(world)
     began = EPOCH + timedelta(hours=1)
@@ -378,7 +378,7 @@ async def test_a_post_mortem_of_a_long_incident_has_its_beginning_and_says_what_
 
 
 async def test_new_lines_of_alerts_draw_the_card_again() -> None:
-    world = World()
+    world = IncidentWorld()
     incident = await war_room(world)
     await world.pass_s(10)
     await world.store.incidents.drawn(incident.id, (await world.incident()).version)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -14,24 +13,21 @@ from structlog.testing import capture_logs
 
 from bot.domain.config import Catalog, CheckConfig
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.checks import CheckResult, Monitor
 from bot.engine.watch.locations.prober import LocationProber
 from bot.engine.watch.monitors import Monitors
 from bot.ports.errors import Unreachable
 from bot.ports.watch.monitors import MonitorKey, MonitorStore
-from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
+from tests.fakes.findings import FakeFindings
+from tests.fakes.settings import KindOnly
+from tests.fakes.store import MemoryStore
+from tests.fakes.store.faulty import FaultyDatabase
 from tests.support.catalogs import PRODUCTION, STAGING, catalog
-from tests.support.virtual_time import VirtualClock
+from tests.support.virtual_time import SkewedClock, VirtualClock
 
 pytestmark = pytest.mark.virtual_time
 HERE, THERE = "frankfurt", "virginia"
 HEALTH = MonitorKey(PRODUCTION, "health")
-
-
-@dataclass(frozen=True)
-class Plain:
-    kind: str = "plain"
 
 
 def check(
@@ -39,7 +35,7 @@ def check(
 ) -> CheckConfig:
     fails_in = len(locations) // 2 + 1
     monitor = Monitor(lane, name, every_s=every_s, locations=locations, fails_in=fails_in)
-    return CheckConfig(name, Plain(), 5.0, monitor=monitor)
+    return CheckConfig(name, KindOnly("plain"), 5.0, monitor=monitor)
 
 
 def with_checks(*checks: CheckConfig) -> Catalog:
@@ -49,24 +45,6 @@ def with_checks(*checks: CheckConfig) -> Catalog:
         for lane, config in found.lanes.items()
     }
     return replace(found, lanes=lanes)
-
-
-class Database(MemoryDatabase):
-    """In memory. away: refuses every statement."""
-
-    away = False
-
-    async def do(self, statement: Statement[Any]) -> Any:
-        if self.away:
-            raise Unreachable("the database is away")
-        return await super().do(statement)
-
-
-class SkewedClock(VirtualClock):
-    ahead_s = 0.0
-
-    def now(self) -> datetime:
-        return super().now() + timedelta(seconds=self.ahead_s)
 
 
 @dataclass
@@ -91,25 +69,19 @@ class Network:
         raise NotImplementedError
 
 
-@dataclass
-class Heard:
-    all: list[Finding] = field(default_factory=list)
-
-    async def hear(self, findings: Sequence[Finding]) -> None:
-        self.all += findings
-
-    def told(self, begin: str) -> list[bool]:
+class LocationFindings(FakeFindings):
+    def of(self, begin: str) -> list[bool]:
         """Of findings with this title, whether they fired, in order; what only says that nothing was is left out."""
-        found = [finding.firing for finding in self.all if finding.title.startswith(begin)]
+        found = [finding.firing for finding in self.heard if finding.title.startswith(begin)]
         return found[found.index(True) :] if True in found else []
 
 
-class World:
+class LocationWorld:
     """A controller and a process in each location, on one database."""
 
     def __init__(self, *checks: CheckConfig) -> None:
-        self.clock, self.heard = VirtualClock(), Heard()
-        self.database = Database(self.clock.now)
+        self.clock, self.findings = VirtualClock(), LocationFindings()
+        self.database = FaultyDatabase(self.clock.now)
         self.store: MonitorStore = MemoryStore(self.database).monitors  # type: ignore[assignment]
         self.catalog = with_checks(*(checks or (check(HERE, THERE),)))
         self.networks = {name: Network() for name in (HERE, THERE, "sydney", "controller")}
@@ -123,16 +95,16 @@ class World:
             self.store,
             lambda: self.catalog,
             self.networks["controller"],
-            self.heard,
+            self.findings,
             self.clock,
             term=lambda: self.term,
             save_s=5.0,
         )
 
     def looks(self, name: str, ahead_s: float = 0.0) -> LocationProber:
-        clock = SkewedClock()
-        clock.ahead_s = ahead_s
-        return LocationProber(self.store, lambda: self.catalog, self.networks[name], clock, name)
+        return LocationProber(
+            self.store, lambda: self.catalog, self.networks[name], SkewedClock(ahead_s), name
+        )
 
     async def run(self, seconds: float) -> None:
         loops = [self._looping("controller", seconds)]
@@ -163,7 +135,7 @@ def logged() -> Iterator[list[Any]]:
 
 
 async def test_each_location_asks_what_names_it_at_the_same_moments_and_the_controller_does_not() -> None:
-    world = World(
+    world = LocationWorld(
         check(HERE, THERE), check(THERE, name="feed", every_s=10.0), check(name="own", lane=STAGING)
     )
     await world.run(600)
@@ -183,74 +155,74 @@ async def test_each_location_asks_what_names_it_at_the_same_moments_and_the_cont
 
 
 async def test_one_locations_own_trouble_raises_no_alert_and_is_seen() -> None:
-    world = World()
+    world = LocationWorld()
     world.networks[THERE].said = "No route to host."
     await world.run(1200)
-    assert world.heard.told("Check") == []
-    assert world.heard.told("Location") == []
+    assert world.findings.of("Check") == []
+    assert world.findings.of("Location") == []
     assert await world.places() == ["", "No route to host."]
     state = (await world.store.read())[HEALTH]
     assert sum(hour.down_s for hour in state.hours) == 0
 
 
 async def test_what_fails_in_all_of_them_is_told_once_and_ends() -> None:
-    world = World()
+    world = LocationWorld()
     await world.run(300)
     for name in (HERE, THERE):
         world.networks[name].said = "It answered 503."
     await world.run(125)
-    assert world.heard.told("Check") == []
+    assert world.findings.of("Check") == []
     await world.run(120)
-    assert world.heard.told("Check") == [True]
-    (finding,) = [each for each in world.heard.all if each.firing]
+    assert world.findings.of("Check") == [True]
+    (finding,) = [each for each in world.findings.heard if each.firing]
     assert finding.text == "It answered 503. Failed from `frankfurt`, `virginia`, 2 of 2 locations."
     world.networks[HERE].said = ""
     await world.run(62)
-    assert world.heard.told("Check") == [True, False]
+    assert world.findings.of("Check") == [True, False]
 
 
 @pytest.mark.parametrize("third", ["", "It answered 503."])
 async def test_two_of_three_decide(third: str) -> None:
-    world = World(check(HERE, THERE, "sydney"))
+    world = LocationWorld(check(HERE, THERE, "sydney"))
     world.networks[HERE].said, world.networks[THERE].said = "It answered 503.", third
     await world.run(600)
-    assert world.heard.told("Check") == ([True] if third else [])
+    assert world.findings.of("Check") == ([True] if third else [])
 
 
 async def test_a_location_that_falls_silent_is_a_finding_at_three_minutes_and_ends_when_it_is_back() -> None:
-    world = World()
+    world = LocationWorld()
     await world.run(300)
     world.dead.add(THERE)
     last = world.networks[THERE].asked[-1][0]
     await world.run(last + 179.5 - world.clock.now().timestamp())
-    assert world.heard.told("Location") == []
+    assert world.findings.of("Location") == []
     await world.run(1.5)
-    assert world.heard.told("Location") == [True]
-    (finding,) = [each for each in world.heard.all if each.firing]
+    assert world.findings.of("Location") == [True]
+    (finding,) = [each for each in world.findings.heard if each.firing]
     assert (finding.labels["location"], finding.limit) == (THERE, "3 min")
     assert finding.guilds == world.catalog.lanes[PRODUCTION].guilds
     assert await world.places() == ["", None]
     # The other one is enough to find an outage, and says that it is alone.
     world.networks[HERE].said = "It answered 503."
     await world.run(200)
-    assert world.heard.told("Check") == [True]
-    assert "checked from 1 of 2 locations" in world.heard.all[-1].text
+    assert world.findings.of("Check") == [True]
+    assert "checked from 1 of 2 locations" in world.findings.heard[-1].text
     world.dead.clear()
     await world.run(70)
-    assert world.heard.told("Location") == [True, False]
-    assert world.heard.told("Check") == [True, False]
+    assert world.findings.of("Location") == [True, False]
+    assert world.findings.of("Check") == [True, False]
 
 
 async def test_a_location_that_was_never_heard_is_silent_too_and_one_that_left_the_catalog_is_not() -> None:
-    world = World()
+    world = LocationWorld()
     world.dead.add(THERE)
     await world.run(178)
-    assert world.heard.told("Location") == []
+    assert world.findings.of("Location") == []
     await world.run(4)
-    assert world.heard.told("Location") == [True]
+    assert world.findings.of("Location") == [True]
     world.catalog = with_checks(check(HERE))
     await world.run(2)
-    assert world.heard.told("Location") == [True, False]
+    assert world.findings.of("Location") == [True, False]
     await world.run(62)
     assert await world.places() == [""]
     world.catalog = with_checks(check())
@@ -261,37 +233,37 @@ async def test_a_location_that_was_never_heard_is_silent_too_and_one_that_left_t
 
 
 async def test_nothing_is_known_while_no_location_can_ask() -> None:
-    world = World()
+    world = LocationWorld()
     await world.run(300)
     for name in (HERE, THERE):
         world.networks[name].away = True
     await world.run(600)
     # They speak, so they are not silent; the check has a gap, and neither passes nor fails.
-    assert world.heard.told("Location") == world.heard.told("Check") == []
+    assert world.findings.of("Location") == world.findings.of("Check") == []
     assert await world.places() == [None, None]
     state = (await world.store.read())[HEALTH]
     assert sum(hour.up_s + hour.down_s for hour in state.hours) < 310
 
 
 async def test_a_check_that_hangs_in_one_location_delays_no_round_and_is_a_failure_there() -> None:
-    world = World(check(HERE, THERE, every_s=10.0))
+    world = LocationWorld(check(HERE, THERE, every_s=10.0))
     world.networks[THERE].hangs = True
     await world.run(300)
     assert await world.places() == ["", "It took longer than 5 s."]
-    assert world.heard.told("Check") == []
+    assert world.findings.of("Check") == []
     state = (await world.store.read())[HEALTH]
     assert sum(hour.up_s for hour in state.hours) == pytest.approx(280.0, abs=11.0)
 
 
 async def test_controllers_may_change_at_any_time_and_tell_nothing_twice() -> None:
-    world = World()
+    world = LocationWorld()
     for name in (HERE, THERE):
         world.networks[name].said = "It answered 503."
     for _ in range(60):
         world.term += 1
         world.controller = world.monitors()
         await world.run(11)
-    found = [finding for finding in world.heard.all if finding.title.startswith("Check “health” fails")]
+    found = [finding for finding in world.findings.heard if finding.title.startswith("Check “health” fails")]
     assert {finding.firing for finding in found} == {True}
     assert len({finding.at for finding in found}) == 1
     state = (await world.store.read())[HEALTH]
@@ -299,7 +271,7 @@ async def test_controllers_may_change_at_any_time_and_tell_nothing_twice() -> No
 
 
 async def test_a_database_that_was_away_makes_no_location_silent_and_looks_wait_for_it() -> None:
-    world = World()
+    world = LocationWorld()
     await world.run(300)
     world.database.away = True
     await world.run(900)
@@ -307,12 +279,12 @@ async def test_a_database_that_was_away_makes_no_location_silent_and_looks_wait_
     await world.run(5)
     assert max(look.look.at for look in await world.store.looks(0.0)) > world.clock.now().timestamp() - 65
     await world.run(300)
-    assert world.heard.told("Location") == []
+    assert world.findings.of("Location") == []
     assert await world.places() == ["", ""]
 
 
 async def test_clocks_of_locations_may_differ_a_little_and_two_processes_of_one_are_one() -> None:
-    world = World()
+    world = LocationWorld()
     world.looking[HERE], world.looking[THERE] = world.looks(HERE, 1.5), world.looks(THERE, -1.5)
     world.looking["sydney"] = world.looks(THERE)
     world.networks["sydney"] = world.networks[THERE]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -16,30 +15,25 @@ from structlog.testing import capture_logs
 from bot.domain.config import Catalog, CheckConfig
 from bot.domain.judge.evidence.counters import Signal
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule
 from bot.engine.watch.monitors import Monitors
 from bot.ports.errors import Unreachable
 from bot.ports.watch.monitors import MonitorKey
+from tests.fakes.findings import FakeFindings
 from tests.fakes.meter import WatchCounts
-from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
+from tests.fakes.settings import KindOnly
+from tests.fakes.store import MemoryStore
+from tests.fakes.store.faulty import FaultyDatabase
 from tests.support.catalogs import PRODUCTION, STAGING, catalog
-from tests.support.virtual_time import VirtualClock
+from tests.support.virtual_time import SkewedClock
 
 pytestmark = pytest.mark.virtual_time
 HEALTH = MonitorKey(PRODUCTION, "health")
 
 
-@dataclass(frozen=True)
-class Plain:
-    """Settings of a check that only this test asks."""
-
-    kind: str = "plain"
-
-
 def check(lane: Lane, name: str = "health", every_s: float = 60.0, *, watched: bool = True) -> CheckConfig:
     monitor = Monitor(lane, name, every_s=every_s)
-    return CheckConfig(name, Plain(), 5.0, monitor=monitor if watched else None)
+    return CheckConfig(name, KindOnly("plain"), 5.0, monitor=monitor if watched else None)
 
 
 def with_checks(*checks: tuple[Lane, CheckConfig]) -> Catalog:
@@ -49,32 +43,6 @@ def with_checks(*checks: tuple[Lane, CheckConfig]) -> Catalog:
         config = lanes.get(lane) or replace(lanes[PRODUCTION], lane=lane)
         lanes[lane] = replace(config, checks=tuple(each for of, each in checks if of == lane))
     return replace(found, lanes=lanes)
-
-
-class Database(MemoryDatabase):
-    """In memory; `away` refuses every statement, and `refuses` those of this name, as a server with a bug."""
-
-    away = False
-    refuses = ""
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        super().__init__(now)
-        self.seen: list[Statement[Any]] = []
-
-    async def do(self, statement: Statement[Any]) -> Any:
-        self.seen.append(statement)
-        if self.away:
-            raise Unreachable("the database is away")
-        if statement.name == self.refuses:
-            raise ValueError("no")
-        return await super().do(statement)
-
-
-class JumpingClock(VirtualClock):
-    ahead_s = 0.0
-
-    def now(self) -> datetime:
-        return super().now() + timedelta(seconds=self.ahead_s)
 
 
 @dataclass
@@ -111,30 +79,17 @@ class Services:
         return [at for at, asked in self.asked if asked == key]
 
 
-@dataclass
-class Heard:
-    """What hears findings. away: it cannot be reached."""
-
-    all: list[Finding] = field(default_factory=list)
-    calls: int = 0
-    away: bool = False
-
-    async def hear(self, findings: Sequence[Finding]) -> None:
-        if self.away:
-            raise Unreachable("the database is away")
-        self.calls += 1
-        self.all += findings
-
+class MonitorFindings(FakeFindings):
     def of(self, rule: MonitorRule, name: str = "health") -> list[bool]:
         """Whether it fired, in order."""
-        return [f.firing for f in self.all if f.labels == {"check": name, "rule": str(rule)}]
+        return [f.firing for f in self.heard if f.labels == {"check": name, "rule": str(rule)}]
 
 
-class World:
+class MonitorWorld:
     def __init__(self, *checks: tuple[Lane, CheckConfig]) -> None:
-        self.clock = JumpingClock()
-        self.services, self.heard = Services(), Heard()
-        self.database = Database(self.clock.now)
+        self.clock = SkewedClock()
+        self.services, self.findings = Services(), MonitorFindings()
+        self.database = FaultyDatabase(self.clock.now)
         self.store = MemoryStore(self.database)
         self.catalog = with_checks(*checks)
         self.term = 0
@@ -145,7 +100,7 @@ class World:
             self.store.monitors,
             lambda: self.catalog,
             self.services,
-            self.heard,
+            self.findings,
             self.clock,
             term=lambda: self.term,
             **more,
@@ -172,7 +127,7 @@ def logged() -> Iterator[list[Any]]:
 
 
 async def test_every_check_is_asked_at_its_pace_and_smoke_tests_are_not() -> None:
-    world = World(
+    world = MonitorWorld(
         (PRODUCTION, check(PRODUCTION)),
         (PRODUCTION, check(PRODUCTION, "often", 10.0)),
         (PRODUCTION, check(PRODUCTION, "smoke", watched=False)),
@@ -187,7 +142,7 @@ async def test_every_check_is_asked_at_its_pace_and_smoke_tests_are_not() -> Non
 
 async def test_a_thousand_checks_are_spread_over_their_minute() -> None:
     lanes = [Lane(f"s{n}", "production") for n in range(1_000)]
-    world = World(*((lane, check(lane)) for lane in lanes))
+    world = MonitorWorld(*((lane, check(lane)) for lane in lanes))
     await world.run(120)
     begun = min(at for at, _ in world.services.asked)
     by_second = Counter(int(at - begun) for at, _ in world.services.asked)
@@ -196,36 +151,38 @@ async def test_a_thousand_checks_are_spread_over_their_minute() -> None:
 
 
 async def test_three_failures_are_told_once_and_so_is_their_end() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING, "other")))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING, "other")))
     await world.run(300)
     world.services.down = {"health"}
     await world.run(500)
-    assert world.heard.of(MonitorRule.FAILING) == [False, True]
-    finding = world.heard.all[-1]
+    assert world.findings.of(MonitorRule.FAILING) == [False, True]
+    finding = world.findings.heard[-1]
     assert (finding.lane, finding.text) == (PRODUCTION, "It answered 503.")
     world.services.down = set()
     await world.run(120)
-    assert world.heard.of(MonitorRule.FAILING) == [False, True, False]
-    assert world.heard.of(MonitorRule.FAILING, "other") == [False]
+    assert world.findings.of(MonitorRule.FAILING) == [False, True, False]
+    assert world.findings.of(MonitorRule.FAILING, "other") == [False]
 
 
 async def test_what_goes_on_failing_is_told_again_for_an_alert_that_a_person_resolved() -> None:
     """As the same finding, since the same time; what waits to be told is told as it is, and availability once."""
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     world.services.down = {"health"}
     await world.run(3_000)
-    failing = [each for each in world.heard.all if each.labels["rule"] == "failing"]
+    failing = [each for each in world.findings.heard if each.labels["rule"] == "failing"]
     assert len(failing) == 4
     assert {(each.firing, each.at, each.text) for each in failing} == {
         (True, failing[0].at, "It answered 503.")
     }
     world.services.down = set()
     await world.run(2_000)
-    assert world.heard.of(MonitorRule.FAILING) == [True, True, True, True, False]
+    assert world.findings.of(MonitorRule.FAILING) == [True, True, True, True, False]
 
 
 async def test_a_check_that_hangs_delays_no_other_and_is_not_asked_twice_at_a_time() -> None:
-    world = World((PRODUCTION, check(PRODUCTION, "slow", 5.0)), (PRODUCTION, check(PRODUCTION, "fast", 5.0)))
+    world = MonitorWorld(
+        (PRODUCTION, check(PRODUCTION, "slow", 5.0)), (PRODUCTION, check(PRODUCTION, "fast", 5.0))
+    )
     world.services.hangs["slow"] = 4.9
     await world.run(300)
     fast, slow = (world.services.times(MonitorKey(PRODUCTION, name)) for name in ("fast", "slow"))
@@ -236,7 +193,7 @@ async def test_a_check_that_hangs_delays_no_other_and_is_not_asked_twice_at_a_ti
 
 async def test_a_bounded_number_is_asked_at_once_and_none_is_left_out() -> None:
     lanes = [Lane(f"s{n}", "production") for n in range(300)]
-    world = World(*((lane, check(lane)) for lane in lanes))
+    world = MonitorWorld(*((lane, check(lane)) for lane in lanes))
     world.services.hangs["health"] = 5.0
     await world.run(600, world.process(at_once=10))
     assert world.services.most_at_once == 10
@@ -246,13 +203,13 @@ async def test_a_bounded_number_is_asked_at_once_and_none_is_left_out() -> None:
 
 
 async def test_what_cannot_be_asked_is_a_gap_and_no_failure(logged: list[Any]) -> None:
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     await world.run(600)
     world.services.away.add(PRODUCTION)
     await world.run(1_800)
     world.services.away.clear()
     await world.run(600)
-    assert world.heard.of(MonitorRule.FAILING) == [False]
+    assert world.findings.of(MonitorRule.FAILING) == [False]
     hours = (await world.stored())[HEALTH].hours
     assert sum(hour.up_s for hour in hours) == pytest.approx(1_080, abs=130)
     assert sum(hour.down_s for hour in hours) == 0
@@ -260,7 +217,7 @@ async def test_what_cannot_be_asked_is_a_gap_and_no_failure(logged: list[Any]) -
 
 
 async def test_a_bug_in_one_check_is_a_gap_of_its_own() -> None:
-    world = World((PRODUCTION, check(PRODUCTION, "buggy")), (PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION, "buggy")), (PRODUCTION, check(PRODUCTION)))
     world.services.broken = {"buggy"}
     await world.run(300)
     assert len(world.services.times(HEALTH)) == 5
@@ -269,62 +226,62 @@ async def test_a_bug_in_one_check_is_a_gap_of_its_own() -> None:
 
 
 async def test_another_process_goes_on_with_what_was_saved() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     world.services.down = {"health"}
     await world.run(400)
     await world.monitors.stop()
-    heard_before = len(world.heard.all)
+    heard_before = len(world.findings.heard)
     world.term = 1
     other = world.process()
     await world.run(120, other)
-    assert world.heard.of(MonitorRule.FAILING) == [True, True]  # told again: it says nothing new
+    assert world.findings.of(MonitorRule.FAILING) == [True, True]  # told again: it says nothing new
     world.services.down = set()
     await world.run(70, other)
-    assert world.heard.of(MonitorRule.FAILING) == [True, True, False]
-    assert len(world.heard.all) > heard_before
+    assert world.findings.of(MonitorRule.FAILING) == [True, True, False]
+    assert len(world.findings.heard) > heard_before
     hours = (await world.stored())[HEALTH].hours
     assert sum(hour.down_s for hour in hours) > 400
 
 
 async def test_an_end_that_was_not_saved_is_told_by_the_next_process() -> None:
     """The first process tells of three failures and dies before it saves; the service recovers meanwhile."""
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     world.services.down = {"health"}
     dies = world.process(save_s=10_000.0)
     await world.run(250, dies)
-    assert world.heard.of(MonitorRule.FAILING) == [True]
+    assert world.findings.of(MonitorRule.FAILING) == [True]
     world.services.down = set()
     world.term = 1
     await world.run(90, world.process())
-    assert world.heard.of(MonitorRule.FAILING) == [True, False]
+    assert world.findings.of(MonitorRule.FAILING) == [True, False]
 
 
 async def test_findings_wait_for_who_hears_them() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     await world.run(120)
-    world.services.down, world.heard.away = {"health"}, True
+    world.services.down, world.findings.away = {"health"}, True
     await world.run(600)
-    assert world.heard.of(MonitorRule.FAILING) == [False]
+    assert world.findings.of(MonitorRule.FAILING) == [False]
     assert len(world.services.times(HEALTH)) >= 11  # it goes on asking
-    world.heard.away = False
+    world.findings.away = False
     await world.run(30)
-    assert world.heard.of(MonitorRule.FAILING) == [False, True]
+    assert world.findings.of(MonitorRule.FAILING) == [False, True]
 
 
 async def test_of_one_trouble_the_newest_finding_is_told() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     await world.run(120)
-    world.services.down, world.heard.away = {"health"}, True
+    world.services.down, world.findings.away = {"health"}, True
     await world.run(400)
     world.services.down = set()
     await world.run(100)
-    world.heard.away = False
+    world.findings.away = False
     await world.run(30)
-    assert world.heard.of(MonitorRule.FAILING) == [False, False]
+    assert world.findings.of(MonitorRule.FAILING) == [False, False]
 
 
 async def test_a_database_that_is_away_loses_nothing_but_time() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     await world.run(120)
 
     world.database.away = True
@@ -336,27 +293,27 @@ async def test_a_database_that_is_away_loses_nothing_but_time() -> None:
 
 
 async def test_what_cannot_be_saved_is_logged_and_keeps_no_other_from_it(logged: list[Any]) -> None:
-    world = World((PRODUCTION, check(PRODUCTION)))
-    world.database.refuses = "save"
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
+    world.database.refuses = frozenset({"monitors.save"})
     await world.run(120)
-    world.database.refuses = ""
+    world.database.refuses = frozenset()
     await world.run(120)
     assert list(await world.stored()) == [HEALTH]
     assert {entry["event"] for entry in logged} == {"monitors_not_saved"}
 
 
 async def test_a_check_that_leaves_the_catalog_ends_what_it_fired_and_is_forgotten() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING)))
     world.services.down = {"health"}
     await world.run(400)
-    assert world.heard.of(MonitorRule.FAILING) == [True, True]
+    assert world.findings.of(MonitorRule.FAILING) == [True, True]
     world.catalog = with_checks((STAGING, check(STAGING)))
-    world.heard.away = True
+    world.findings.away = True
     await world.run(30)
     assert HEALTH in await world.stored()  # its end was not told yet
-    world.heard.away = False
+    world.findings.away = False
     await world.run(60)
-    ends = [f for f in world.heard.all if not f.firing and f.labels["rule"] == "failing"]
+    ends = [f for f in world.findings.heard if not f.firing and f.labels["rule"] == "failing"]
     assert [end.lane for end in ends] == [PRODUCTION]
     assert list(await world.stored()) == [MonitorKey(STAGING, "health")]
     asked = len(world.services.times(HEALTH))
@@ -365,7 +322,7 @@ async def test_a_check_that_leaves_the_catalog_ends_what_it_fired_and_is_forgott
 
 
 async def test_a_check_that_is_new_is_asked_within_its_time_and_others_keep_theirs() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     await world.run(90)
     world.catalog = with_checks((PRODUCTION, check(PRODUCTION)), (PRODUCTION, check(PRODUCTION, "new")))
     await world.run(60)
@@ -375,18 +332,18 @@ async def test_a_check_that_is_new_is_asked_within_its_time_and_others_keep_thei
 
 
 async def test_a_clock_that_jumps_stops_no_monitor() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     await world.run(300)
     for seconds in (-7_200.0, 7_200.0, 86_400.0):
         world.clock.ahead_s += seconds
         before = len(world.services.asked)
         await world.run(180)
         assert len(world.services.asked) - before in (3, 4)
-    assert world.heard.of(MonitorRule.FAILING) == [False]
+    assert world.findings.of(MonitorRule.FAILING) == [False]
 
 
 async def test_old_hours_are_tidied_up() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)))
     await world.run(7_300)
     tidied = [statement for statement in world.database.seen if statement.name == "tidy"]
     assert len(tidied) == 3
@@ -399,7 +356,7 @@ async def test_each_answer_says_how_the_signals_of_its_check_stand() -> None:
     probed = check(PRODUCTION, every_s=10.0)
     assert probed.monitor is not None
     probed = replace(probed, monitor=replace(probed.monitor, signals=frozenset({"health"})))
-    world = World((PRODUCTION, probed), (PRODUCTION, check(PRODUCTION, "other", 10.0)))
+    world = MonitorWorld((PRODUCTION, probed), (PRODUCTION, check(PRODUCTION, "other", 10.0)))
 
     def says(lane: Lane, origin: str, said: Mapping[str, Signal], at: float) -> None:
         heard.append((origin, said["health"].bad))
@@ -412,7 +369,7 @@ async def test_each_answer_says_how_the_signals_of_its_check_stand() -> None:
 
 
 async def test_answers_are_counted_by_kind_and_gaps_apart() -> None:
-    world = World((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING, "other")))
+    world = MonitorWorld((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING, "other")))
     world.services.down.add("health")
     world.services.away.add(STAGING)
     counts = WatchCounts()

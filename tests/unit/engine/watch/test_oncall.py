@@ -84,11 +84,11 @@ async def test_responders_of_an_unknown_schedule_are_no_one() -> None:
 async def test_a_database_that_hangs_is_unreachable() -> None:
     desk = Desk()
 
-    class Hanging:
+    class HangingStore:
         async def overrides(self, until_after: object) -> Any:
             await asyncio.sleep(60)
 
-    store: Any = Hanging()
+    store: Any = HangingStore()
     on_call = OnCall(store, lambda: desk.catalog, desk.clock, answer_s=0.01)
     with pytest.raises(Unreachable, match="no answer within"):
         await on_call.status(GUILD)

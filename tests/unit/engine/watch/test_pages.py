@@ -8,17 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.adapters.redis.waker import EventWaker
 from bot.domain.errors import UserError
-from bot.domain.rollout.model import Actor, Rollout
+from bot.domain.rollout.model import Actor
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.oncall.rotation import Rotation
 from bot.domain.watch.oncall.schedule import OnCallSchedule
 from bot.domain.watch.self_monitoring.rules import GATEWAY_AWAY
-from bot.engine.api import RollbackRequest
-from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.oncall.pages import PageLoop, named_by
 from tests.fakes.meter import WatchCounts
+from tests.support.alerts import alerts_on
 from tests.support.catalogs import GUILD, catalog
 from tests.support.oncall import ADA, ALAN, DAY, GRACE, HOUR, NOW, WEEK, Desk, schedule, with_schedules
 
@@ -54,15 +52,11 @@ async def posted(of: Desk) -> None:
 
 async def gateway(of: Desk, *, firing: bool) -> None:
     """What the process that speaks to Discord finds of its connection."""
-    alerts = Alerts(of.store, lambda: of.catalog, clock=of.clock, waker=EventWaker(), roll_back=no_rollback)
+    alerts = alerts_on(of.store, lambda: of.catalog, of.clock)
     found = Finding(
         "slipway/1/gateway", "slipway", GATEWAY_AWAY[9:], of.clock.now(), firing, Severity.CRITICAL
     )
     await alerts.hear([found])
-
-
-async def no_rollback(request: RollbackRequest) -> Rollout:
-    raise AssertionError("nothing is rolled back here")
 
 
 async def test_the_person_on_call_gets_one_page_a_week_with_a_button() -> None:

@@ -56,7 +56,7 @@ class Tracker:
             raise failed
 
 
-class World(AlertWorld):
+class RegressionWorld(AlertWorld):
     def __init__(self) -> None:
         super().__init__()
         self.tracker: Tracker | None = Tracker()
@@ -94,7 +94,7 @@ class World(AlertWorld):
 
 
 async def test_a_quarantine_in_production_has_one_issue_with_the_evidence() -> None:
-    world = World()
+    world = RegressionWorld()
     await world.incident()
     world.deployed(10, "rolled_back", outcome="Too many errors.")
     await world.quarantine()
@@ -111,7 +111,7 @@ async def test_a_quarantine_in_production_has_one_issue_with_the_evidence() -> N
 
 
 async def test_other_locks_and_lanes_without_a_gate_have_none() -> None:
-    world = World()
+    world = RegressionWorld()
     await world.quarantine(STAGING)
     await world.quarantine(PRODUCTION, "")
     await world.passes()
@@ -122,7 +122,7 @@ async def test_other_locks_and_lanes_without_a_gate_have_none() -> None:
 
 
 async def test_a_sink_that_is_not_enabled_says_once_what_it_would_do_and_does_it_later() -> None:
-    world = World()
+    world = RegressionWorld()
     await world.incident()
     world.there.enabled = False
     await world.quarantine()
@@ -138,7 +138,7 @@ async def test_a_sink_that_is_not_enabled_says_once_what_it_would_do_and_does_it
 
 
 async def test_the_quarantine_is_over_when_the_issue_is_closed() -> None:
-    world = World()
+    world = RegressionWorld()
     await world.quarantine()
     await world.passes()
     await world.passes(299)
@@ -158,7 +158,7 @@ async def test_the_quarantine_is_over_when_the_issue_is_closed() -> None:
 
 
 async def test_a_webhook_is_believed_once_github_says_so_too() -> None:
-    world = World()
+    world = RegressionWorld()
     await world.quarantine()
     await world.passes()
     asked = world.there.asked
@@ -178,7 +178,7 @@ async def test_a_webhook_is_believed_once_github_says_so_too() -> None:
 
 
 async def test_failures_are_tried_again_and_open_no_second_issue() -> None:
-    world = World()
+    world = RegressionWorld()
     await world.quarantine()
     world.there.fails = Unreachable("no answer")
     await world.passes()
@@ -196,7 +196,7 @@ async def test_failures_are_tried_again_and_open_no_second_issue() -> None:
 
 
 async def test_a_lock_that_a_person_changed_keeps_its_issue_and_one_lifted_stays_lifted() -> None:
-    world = World()
+    world = RegressionWorld()
     await world.quarantine()
     await world.passes()
     began = world.clock.now()
@@ -214,7 +214,7 @@ async def test_a_lock_that_a_person_changed_keeps_its_issue_and_one_lifted_stays
 
 
 async def test_a_persons_own_lock_is_not_lifted_with_the_quarantine() -> None:
-    world = World()
+    world = RegressionWorld()
     for number in (1, 2):
         # They locked the lane for reasons of their own, and a rollback quarantined its release under that lock.
         now = world.clock.now()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
@@ -15,9 +15,10 @@ from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.self_monitoring.direct_delivery import DirectDelivery
 from bot.engine.watch.self_monitoring.self_watch import SelfWatch
 from bot.ports.errors import Unreachable
-from bot.ports.watch.sinks import AlertSnapshot, Known
 from tests.fakes.findings import FakeFindings
 from tests.fakes.meter import WatchCounts
+from tests.fakes.outside import FakeSink
+from tests.fakes.settings import KindOnly
 from tests.support.alerts import AlertWorld
 from tests.support.catalogs import GUILD
 from tests.support.virtual_time import EPOCH
@@ -26,41 +27,13 @@ FIRING, RESOLVED = AlertState.FIRING, AlertState.RESOLVED
 WELL = Vitals(at=EPOCH.timestamp(), gateway=True, redis=True, memory=0.5)
 
 
-@dataclass(frozen=True)
-class Settings:
-    kind: str = "fake"
-
-
-@dataclass
-class Told:
-    """A sink that keeps what it was told."""
-
-    error: Exception | None = None
-    told: list[AlertSnapshot] = field(default_factory=list)
-    tries: int = 0
-
-    def says(self, alert: AlertSnapshot, known: Known | None) -> str:
-        return "say it"
-
-    async def deliver(self, alert: AlertSnapshot, known: Known | None) -> str:
-        self.tries += 1
-        if self.error is not None:
-            raise self.error
-        self.told.append(alert)
-        return ""
-
-    @property
-    def states(self) -> list[AlertState]:
-        return [alert.state for alert in self.told]
-
-
-class Process:
+class MeasuredProcess:
     """One process: `vitals` is what it measures, a look takes five seconds."""
 
-    def __init__(self, findings: object, sinks: dict[str, Told] | None = None, name: str = "all") -> None:
+    def __init__(self, findings: object, sinks: dict[str, FakeSink] | None = None, name: str = "all") -> None:
         self.vitals = WELL
         made = sinks or {}
-        configured = {each: SinkConfig(Settings(), enabled=True) for each in made}
+        configured = {each: SinkConfig(KindOnly("fake"), enabled=True) for each in made}
         self.counts = WatchCounts()
         self.watch = SelfWatch(
             self,
@@ -82,7 +55,7 @@ class Process:
 
 async def test_discord_away_is_an_alert_that_calls_people_and_is_over_with_it() -> None:
     world = AlertWorld()
-    process = Process(world.alerts)
+    process = MeasuredProcess(world.alerts)
     await process.live(115, gateway=False)
     assert await world.store.alerts.open() == []
     await process.live(10)
@@ -101,26 +74,26 @@ async def test_discord_away_is_an_alert_that_calls_people_and_is_over_with_it() 
 
 async def test_a_process_that_starts_ends_what_the_one_before_it_fired() -> None:
     world = AlertWorld()
-    await Process(world.alerts).live(15, late={"ticks": 60.0})
+    await MeasuredProcess(world.alerts).live(15, late={"ticks": 60.0})
     assert (await world.one()).firing
-    await Process(world.alerts, name="gateway").live(10)
+    await MeasuredProcess(world.alerts, name="gateway").live(10)
     assert (await world.one()).firing, "another role says nothing about it"
-    await Process(world.alerts).live(10)
+    await MeasuredProcess(world.alerts).live(10)
     assert not (await world.one()).firing
 
 
 async def test_what_another_process_of_the_same_name_ended_is_told_again() -> None:
     world = AlertWorld()
-    process = Process(world.alerts)
+    process = MeasuredProcess(world.alerts)
     await process.live(60, late={"ticks": 60.0})
-    await Process(world.alerts).live(5)
+    await MeasuredProcess(world.alerts).live(5)
     await process.live(30)
     assert (await world.one()).firing
 
 
 async def test_while_the_database_is_away_sinks_are_told_once_and_the_end_when_it_is_back() -> None:
-    findings, sink = FakeFindings(away=True), Told()
-    process = Process(findings, {"pagerduty": sink})
+    findings, sink = FakeFindings(away=True), FakeSink()
+    process = MeasuredProcess(findings, {"pagerduty": sink})
     await process.live(25, database=False)
     assert sink.told == []
     await process.live(60)
@@ -136,8 +109,8 @@ async def test_while_the_database_is_away_sinks_are_told_once_and_the_end_when_i
 
 
 async def test_what_still_fires_when_the_database_is_back_becomes_an_alert() -> None:
-    findings, sink = FakeFindings(away=True), Told()
-    process = Process(findings, {"it": sink})
+    findings, sink = FakeFindings(away=True), FakeSink()
+    process = MeasuredProcess(findings, {"it": sink})
     await process.live(120, memory=0.9)
     assert [each.title for each in sink.told] == ["Slipway is short of memory"]
     findings.away = False
@@ -148,8 +121,8 @@ async def test_what_still_fires_when_the_database_is_back_becomes_an_alert() -> 
 
 
 async def test_a_sink_that_fails_is_tried_again_and_delays_no_other() -> None:
-    findings, sinks = FakeFindings(away=True), {"a": Told(Unreachable("no")), "b": Told()}
-    process = Process(findings, sinks)
+    findings, sinks = FakeFindings(away=True), {"a": FakeSink(Unreachable("no")), "b": FakeSink()}
+    process = MeasuredProcess(findings, sinks)
     await process.live(60, late={"ticks": 60.0})
     assert sinks["b"].states == [FIRING]
     assert 2 <= sinks["a"].tries < 10
@@ -166,8 +139,8 @@ async def test_a_sink_that_fails_is_tried_again_and_delays_no_other() -> None:
 
 
 async def test_what_was_over_before_a_sink_could_be_told_is_not_told() -> None:
-    findings, sink = FakeFindings(away=True), Told(Unreachable("no"))
-    process = Process(findings, {"it": sink})
+    findings, sink = FakeFindings(away=True), FakeSink(Unreachable("no"))
+    process = MeasuredProcess(findings, {"it": sink})
     await process.live(15, late={"ticks": 60.0})
     await process.live(5, late={})
     sink.error = None
@@ -182,12 +155,12 @@ class Hangs:
 
 @pytest.mark.virtual_time
 async def test_a_database_that_hangs_is_as_one_that_is_away() -> None:
-    sink = Told()
-    await Process(Hangs(), {"it": sink}).live(30, late={"ticks": 60.0})
+    sink = FakeSink()
+    await MeasuredProcess(Hangs(), {"it": sink}).live(30, late={"ticks": 60.0})
     assert sink.states == [FIRING]
 
 
 async def test_what_is_measured_is_counted() -> None:
-    process = Process(FakeFindings())
+    process = MeasuredProcess(FakeFindings())
     await process.live(5, late={"ticks": 20.0}, memory=0.4)
     assert process.counts.seen == [("process", 1, 0.4)]

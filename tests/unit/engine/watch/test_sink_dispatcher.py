@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,55 +17,24 @@ from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.alerts.suspects import Suspects
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
 from bot.ports.watch.alerts import AlertCard
-from bot.ports.watch.sinks import AlertSnapshot, Known
+from tests.fakes.outside import FakeSink
+from tests.fakes.settings import KindOnly
 from tests.support.alerts import AlertWorld, errors
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING
 from tests.support.waiting import until
 
-
-@dataclass(frozen=True)
-class Settings:
-    kind: str = "fake"
-
-
-@dataclass
-class Heard:
-    """A sink that keeps what it was told. error: raised instead; hangs: until it is set."""
-
-    error: Exception | None = None
-    hangs: asyncio.Event | None = None
-    told: list[AlertSnapshot] = field(default_factory=list)
-    tries: int = 0
-
-    def says(self, alert: AlertSnapshot, known: Known | None) -> str:
-        return f"say {alert.state}"
-
-    async def deliver(self, alert: AlertSnapshot, known: Known | None) -> str:
-        self.tries += 1
-        if self.hangs is not None:
-            await self.hangs.wait()
-        if self.error is not None:
-            raise self.error
-        self.told.append(alert)
-        return ""
-
-    @property
-    def states(self) -> list[AlertState]:
-        return [alert.state for alert in self.told]
-
-
 FIRING, ACKNOWLEDGED, RESOLVED = AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.RESOLVED
 
 
-class Told(AlertWorld):
+class SinkWorld(AlertWorld):
     """One process with alerts and sinks. config: of all sinks."""
 
-    def __init__(self, made: Mapping[str, Heard], **config: object) -> None:
+    def __init__(self, made: Mapping[str, FakeSink], **config: object) -> None:
         super().__init__()
         self.made = made
         settings = {"enabled": True, **config}
         self.configured = {
-            name: SinkConfig(Settings(), **settings)  # type: ignore[arg-type]
+            name: SinkConfig(KindOnly("fake"), **settings)  # type: ignore[arg-type]
             for name in made
         }
         self.teller = self.new_teller()
@@ -96,8 +65,8 @@ class Told(AlertWorld):
 
 
 async def test_a_sink_hears_beginning_acknowledgement_and_end_once_each() -> None:
-    sink = Heard()
-    world = Told({"it": sink})
+    sink = FakeSink()
+    world = SinkWorld({"it": sink})
     await world.begin()
     await world.rounds()
     await world.press(await world.one(), AlertAction.ACKNOWLEDGE)
@@ -110,8 +79,8 @@ async def test_a_sink_hears_beginning_acknowledgement_and_end_once_each() -> Non
 
 
 async def test_what_was_told_is_known_after_a_restart_and_the_rest_is_told() -> None:
-    sink = Heard()
-    world = Told({"it": sink})
+    sink = FakeSink()
+    world = SinkWorld({"it": sink})
     await world.begin()
     await world.rounds()
     world.teller = world.new_teller()
@@ -124,8 +93,8 @@ async def test_what_was_told_is_known_after_a_restart_and_the_rest_is_told() -> 
 
 
 async def test_a_sink_that_is_away_is_tried_less_and_less_often_until_it_is_told_what_is_newest() -> None:
-    sink = Heard(error=Unreachable("PagerDuty answered 503"))
-    world = Told({"it": sink})
+    sink = FakeSink(error=Unreachable("PagerDuty answered 503"))
+    world = SinkWorld({"it": sink})
     await world.begin()
     await world.rounds()
     assert sink.tries == 1 and world.teller.failing == {"it": "PagerDuty answered 503 (1 alert)"}
@@ -144,8 +113,8 @@ async def test_a_sink_that_is_away_is_tried_less_and_less_often_until_it_is_told
 
 
 async def test_a_sink_that_wants_to_be_left_alone_is() -> None:
-    sink = Heard(error=RateLimited("full", 120))
-    world = Told({"it": sink})
+    sink = FakeSink(error=RateLimited("full", 120))
+    world = SinkWorld({"it": sink})
     await world.begin()
     await world.rounds()
     world.clock.forward(119)
@@ -157,9 +126,9 @@ async def test_a_sink_that_wants_to_be_left_alone_is() -> None:
 
 
 async def test_a_sink_that_hangs_or_breaks_delays_no_other() -> None:
-    hanging = Heard(hangs=asyncio.Event())
-    broken, well = Heard(error=ZeroDivisionError()), Heard()
-    world = Told({"hanging": hanging, "broken": broken, "well": well}, timeout_s=60.0)
+    hanging = FakeSink(hangs=asyncio.Event())
+    broken, well = FakeSink(error=ZeroDivisionError()), FakeSink()
+    world = SinkWorld({"hanging": hanging, "broken": broken, "well": well}, timeout_s=60.0)
     await world.begin()
     await world.rounds()
     assert "ZeroDivisionError" in world.teller.failing["broken"]
@@ -179,8 +148,8 @@ async def test_a_sink_that_hangs_or_breaks_delays_no_other() -> None:
 
 
 async def test_what_a_sink_refuses_is_not_tried_again_until_the_alert_changes() -> None:
-    sink = Heard(error=SinkRefused("no such channel"))
-    world = Told({"it": sink})
+    sink = FakeSink(error=SinkRefused("no such channel"))
+    world = SinkWorld({"it": sink})
     await world.begin()
     await world.rounds(5)
     assert sink.tries == 1 and world.teller.failing == {"it": "it: no such channel (1 alert)"}
@@ -191,8 +160,8 @@ async def test_what_a_sink_refuses_is_not_tried_again_until_the_alert_changes() 
 
 
 async def test_an_alert_that_ended_before_it_could_be_told_is_not_told() -> None:
-    sink = Heard(error=Unreachable("away"))
-    world = Told({"it": sink})
+    sink = FakeSink(error=Unreachable("away"))
+    world = SinkWorld({"it": sink})
     await world.begin()
     await world.rounds()
     await world.end()
@@ -202,8 +171,8 @@ async def test_an_alert_that_ended_before_it_could_be_told_is_not_told() -> None
 
 
 async def test_the_end_that_a_sink_missed_is_told_later_and_given_up_after_a_day() -> None:
-    sink = Heard()
-    world = Told({"it": sink})
+    sink = FakeSink()
+    world = SinkWorld({"it": sink})
     await world.begin()
     await world.rounds()
     sink.error = Unreachable("away")
@@ -216,8 +185,8 @@ async def test_the_end_that_a_sink_missed_is_told_later_and_given_up_after_a_day
 
 
 async def test_a_dry_run_is_said_once_and_tells_nothing() -> None:
-    sink = Heard()
-    world = Told({"it": sink}, enabled=False)
+    sink = FakeSink()
+    world = SinkWorld({"it": sink}, enabled=False)
     await world.begin()
     await world.rounds(5)
     await world.end()
@@ -227,8 +196,8 @@ async def test_a_dry_run_is_said_once_and_tells_nothing() -> None:
 
 @pytest.mark.parametrize("posted", [True, False])
 async def test_the_message_in_discord_is_linked_and_not_waited_for_when_discord_is_away(posted: bool) -> None:
-    sink = Heard()
-    world = Told({"it": sink})
+    sink = FakeSink()
+    world = SinkWorld({"it": sink})
     await world.alerts.hear([errors(at=world.clock.now())])
     await world.rounds()
     assert sink.told == []
@@ -244,23 +213,23 @@ async def test_the_message_in_discord_is_linked_and_not_waited_for_when_discord_
 
 
 async def test_without_sinks_the_database_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = Told({})
+    world = SinkWorld({})
     await world.begin()
     monkeypatch.setattr(world.store.alerts, "open", None)
     await world.rounds()
 
 
 async def test_only_the_severities_of_a_sink_are_told() -> None:
-    sink = Heard()
-    world = Told({"it": sink}, severities=frozenset({Severity.CRITICAL}))
+    sink = FakeSink()
+    world = SinkWorld({"it": sink}, severities=frozenset({Severity.CRITICAL}))
     await world.begin(severity=Severity.LOW)
     await world.rounds()
     assert sink.told == []
 
 
 async def test_a_database_that_lost_commits_gives_a_number_again_and_the_new_alert_is_told() -> None:
-    sink = Heard()
-    world = Told({"it": sink})
+    sink = FakeSink()
+    world = SinkWorld({"it": sink})
     alert_id = await world.begin()
     await world.rounds()
     alerts = world.database.tables.alerts
@@ -274,8 +243,8 @@ async def test_a_database_that_lost_commits_gives_a_number_again_and_the_new_ale
 
 
 async def test_another_controller_goes_on_where_the_former_one_stopped() -> None:
-    sink, term = Heard(), [1]
-    world = Told({"it": sink})
+    sink, term = FakeSink(), [1]
+    world = SinkWorld({"it": sink})
     world.teller = world.teller_of(term=lambda: term[0])
     await world.begin()
     await world.rounds()
@@ -289,8 +258,8 @@ async def test_another_controller_goes_on_where_the_former_one_stopped() -> None
 
 
 async def test_a_sink_is_told_the_last_deploy_and_whether_it_is_suspected() -> None:
-    sink = Heard()
-    world = Told({"it": sink})
+    sink = FakeSink()
+    world = SinkWorld({"it": sink})
     world.deployed(300)
     world.deployed(5, "rolled_back", lane=STAGING)
     lanes = (PRODUCTION, STAGING, None)
@@ -306,7 +275,7 @@ async def test_a_sink_is_told_the_last_deploy_and_whether_it_is_suspected() -> N
 
 
 async def test_deliveries_and_what_waits_are_counted_for_each_sink() -> None:
-    world = Told({"it": Heard(), "away": Heard(error=Unreachable("no"))})
+    world = SinkWorld({"it": FakeSink(), "away": FakeSink(error=Unreachable("no"))})
     await world.begin()
     await world.rounds()
     counted = {each for each in world.counts.seen if each[0] in world.made}
@@ -315,8 +284,8 @@ async def test_deliveries_and_what_waits_are_counted_for_each_sink() -> None:
 
 
 async def test_a_clock_that_is_set_back_keeps_no_sink_waiting() -> None:
-    sink = Heard(error=Unreachable("no answer"))
-    world = Told({"it": sink})
+    sink = FakeSink(error=Unreachable("no answer"))
+    world = SinkWorld({"it": sink})
     await world.begin()
     await world.rounds()
     assert sink.tries == 1

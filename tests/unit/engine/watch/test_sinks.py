@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,38 +18,14 @@ from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.engine.watch.alerts.sinks import Sinks, snapshot_of
 from bot.ports.errors import SinkRefused, Unreachable
 from bot.ports.watch.sinks import AlertSnapshot, Known
+from tests.fakes.outside import FakeSink
+from tests.fakes.settings import KindOnly
 from tests.support.sinks import ACKNOWLEDGED, FIRING, RESOLVED
-
-
-@dataclass(frozen=True)
-class Settings:
-    kind: str = "fake"
-
-
-@dataclass
-class FakeSink:
-    """Keeps the states that it was told. error: raised instead; hangs: never answers."""
-
-    error: Exception | None = None
-    hangs: bool = False
-    silent: bool = False
-    heard: list[AlertState] = field(default_factory=list)
-
-    def says(self, alert: AlertSnapshot, known: Known | None) -> str:
-        return "" if self.silent else f"say {alert.state}"
-
-    async def deliver(self, alert: AlertSnapshot, known: Known | None) -> str:
-        if self.error is not None:
-            raise self.error
-        if self.hangs:
-            await asyncio.Event().wait()
-        self.heard.append(alert.state)
-        return ""
 
 
 def sinks(made: Mapping[str, FakeSink], **config: object) -> Sinks:
     known = {
-        name: SinkConfig(Settings(), **{"enabled": True, **config})  # type: ignore[arg-type]
+        name: SinkConfig(KindOnly("fake"), **{"enabled": True, **config})  # type: ignore[arg-type]
         for name in made
     }
     return Sinks(lambda: known, made)
@@ -102,7 +78,7 @@ async def test_what_was_told_is_known_from_then_on() -> None:
     sink = FakeSink()
     found = await sinks({"it": sink}).deliver("it", FIRING)
     assert (found.outcome, found.sentence, found.known) == ("told", "it: told.", knows(FIRING))
-    assert sink.heard == [AlertState.FIRING]
+    assert sink.states == [AlertState.FIRING]
 
 
 async def test_a_dry_run_tells_nothing_and_leaves_nothing_known() -> None:
@@ -110,14 +86,14 @@ async def test_a_dry_run_tells_nothing_and_leaves_nothing_known() -> None:
     found = await sinks({"it": sink}, enabled=False).deliver("it", FIRING)
     assert (found.outcome, found.known) == ("dry_run", None)
     assert found.sentence == "it is not enabled. It would say firing."
-    assert sink.heard == []
+    assert sink.states == []
 
 
 async def test_a_sink_that_fails_or_hangs_delays_no_other() -> None:
     well = FakeSink()
     some = sinks(
         {
-            "hangs": FakeSink(hangs=True),
+            "hangs": FakeSink(hangs=asyncio.Event()),
             "away": FakeSink(Unreachable("away")),
             "refuses": FakeSink(SinkRefused("no such channel")),
             "broken": FakeSink(ZeroDivisionError()),
@@ -135,7 +111,7 @@ async def test_a_sink_that_fails_or_hangs_delays_no_other() -> None:
     assert not isinstance(broken, BaseException) and broken.outcome == "refused"
     assert "ZeroDivisionError" in broken.sentence
     assert not isinstance(told, BaseException) and told.outcome == "told"
-    assert well.heard == [AlertState.FIRING]
+    assert well.states == [AlertState.FIRING]
 
 
 async def test_a_sink_that_left_the_catalog_is_no_error() -> None:

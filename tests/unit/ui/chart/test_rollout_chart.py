@@ -113,11 +113,11 @@ async def test_too_little_or_nothing_to_draw_is_no_chart() -> None:
 
 
 async def test_a_chart_that_cannot_be_made_now_is_an_error_and_one_of_nothing_is_none() -> None:
-    class Broken(Charts):
+    class FailingCharts(Charts):
         async def render(self, data: ChartData) -> bytes:
             raise ChartError("no")
 
-    charts = CardCharts(Broken())
+    charts = CardCharts(FailingCharts())
     seen = await measured_view()
     with pytest.raises(ChartError):
         await charts(seen)

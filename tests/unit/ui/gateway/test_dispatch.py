@@ -28,7 +28,7 @@ class Other(commands.Cog):
         self.heard.append(str(cast(Any, interaction.data)["custom_id"]))
 
 
-class Bot(SlipwayBot):
+class ListeningBot(SlipwayBot):
     def __init__(self) -> None:
         nothing: Any = None
         super().__init__(nothing, (), nothing, nothing)
@@ -52,7 +52,7 @@ class Bot(SlipwayBot):
 async def test_a_press_on_a_card_reaches_no_cog(
     custom_id: str, kind: discord.InteractionType, concerns_cogs: bool
 ) -> None:
-    bot, cog = Bot(), Other()
+    bot, cog = ListeningBot(), Other()
     bot.loop = asyncio.get_running_loop()
     await bot.add_cog(cog)
     bot.dispatch("interaction", SimpleNamespace(type=kind, data={"custom_id": custom_id}))

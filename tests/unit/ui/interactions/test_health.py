@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import discord
@@ -34,15 +34,10 @@ from bot.ui.interactions import lane_health
 from bot.ui.interactions.health import PAGE, answer
 from bot.ui.interactions.health_buttons import LaneSelect, Wanted, wanted_by
 from bot.ui.interactions.responder import HealthLine
+from tests.fakes.settings import KindOnly
 from tests.support.alerts import errors
 from tests.support.catalogs import PRODUCTION, catalog
 from tests.support.virtual_time import EPOCH
-
-
-@dataclass(frozen=True)
-class Plain:
-    kind: str = "http"
-
 
 FINE = [HealthLine("Bot", True, "1.0, up 3 h")]
 WELL = LaneHealth(
@@ -56,7 +51,7 @@ WELL = LaneHealth(
     latency=Latency(0.8, 0.02, 0.05),
     serving=Serving("1.4.0", EPOCH, "Dev", 7),
 )
-CHECK = CheckConfig("health", Plain(), 5.0, critical=True)
+CHECK = CheckConfig("health", KindOnly("http"), 5.0, critical=True)
 LANES = catalog().lanes
 FAILED = CheckHealth("health", True, CheckResult(EPOCH.timestamp(), 0.2, "It answered 503."))
 HOSTILE = "@everyone <@&1> **x** `y` ~~z~~ \n# " * 40

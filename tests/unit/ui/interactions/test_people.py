@@ -47,14 +47,14 @@ def test_an_entry_may_be_written_with_the_sign_that_discord_shows() -> None:
     assert matching("@everyone", KNOWN) == [77]
 
 
-class Server:
+class OneServerClient:
     """A client that knows one server with these roles and channels."""
 
     def __init__(self, roles: list[tuple[int, str]], channels: list[tuple[int, str]]) -> None:
         self.roles = [SimpleNamespace(id=i, name=n) for i, n in roles]
         self.text_channels = [SimpleNamespace(id=i, name=n) for i, n in channels]
 
-    def get_guild(self, guild_id: int) -> Server:
+    def get_guild(self, guild_id: int) -> OneServerClient:
         return self
 
     def get_partial_messageable(self, channel_id: int, *, guild_id: int) -> int:
@@ -63,19 +63,19 @@ class Server:
 
 async def test_calls_go_to_the_role_of_an_id_and_not_to_one_called_like_it() -> None:
     config = GuildConfig(1, "g", {}, {"on-call": MANAGER, "lead": "release-manager"})
-    server: Any = Server([(5, MANAGER), (int(MANAGER), "oncall"), (12, "release-manager")], [])
+    server: Any = OneServerClient([(5, MANAGER), (int(MANAGER), "oncall"), (12, "release-manager")], [])
     assert await GuildChannels(server, config).roles(["on-call", "lead"]) == [int(MANAGER), 12]
 
 
 async def test_a_second_role_of_the_same_name_leaves_no_call_unheard() -> None:
     config = GuildConfig(1, "g", {}, {"on-call": "oncall"})
-    server: Any = Server([(5, "oncall"), (11, "oncall")], [])
+    server: Any = OneServerClient([(5, "oncall"), (11, "oncall")], [])
     assert await GuildChannels(server, config).roles(["on-call"]) == [5, 11]
 
 
 async def test_a_channel_by_id_is_not_one_called_like_it() -> None:
     config = GuildConfig(1, "g", {"deploys": MANAGER, "alerts": "#alerts"}, {})
-    server: Any = Server([], [(5, MANAGER), (6, "alerts")])
+    server: Any = OneServerClient([], [(5, MANAGER), (6, "alerts")])
     assert await GuildChannels(server, config).channel("deploys") == int(MANAGER)  # type: ignore[comparison-overlap]
     assert await GuildChannels(server, config).channel("alerts") == 6  # type: ignore[comparison-overlap]
 

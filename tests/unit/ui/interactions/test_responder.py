@@ -252,11 +252,11 @@ async def test_other_servers_are_refused_before_anything_is_done(responder: Resp
 async def test_a_counter_that_is_away_stops_no_one(
     responder: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Away:
+    class AwayLimiter:
         async def hit(self, category: str, person: int) -> float:
             raise Unreachable("redis")
 
-    responder.limiter = Away()
+    responder.limiter = AwayLimiter()
     interaction: Any = FakeInteraction()
     await responder.answer(interaction, "x", fine, category="deploy")
     assert interaction.response.said == ["done"]
