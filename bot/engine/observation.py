@@ -41,7 +41,7 @@ class Match:
     """Result of a comparison. reached: nothing is left to do. doomed: waiting will not help.
 
     why: a sentence, empty when reached. kind: what is wrong, the same while it lasts; the sentence may end in the last
-    words of a process. unsafe: the desired stable does not serve.
+    words of a process. unsafe: the desired stable does not serve. bare: it says no more than that something starts.
     """
 
     reached: bool
@@ -49,6 +49,7 @@ class Match:
     kind: str = ""
     doomed: bool = False
     unsafe: bool = False
+    bare: bool = False
 
 
 REACHED = Match(True)
@@ -73,8 +74,8 @@ def match(desired: Desired, observed: Observed, *, beside: bool = True, say: Wor
     share = 100 - (desired.weight if desired.candidate is not None else 0)
     if desired.stable is not None and share > 0:
         if unsafe:
-            why = _not_ready(desired.stable, observed, say)
-            return Match(False, why, f"not ready {desired.stable.digest}", unsafe=True)
+            why, bare = _not_ready(desired.stable, observed, say), _starts(desired.stable, observed)
+            return Match(False, why, f"not ready {desired.stable.digest}", unsafe=True, bare=bare)
         weight = observed.weight_of(desired.stable.digest)
         if weight != share:
             why = say.instead.format(version=desired.stable.version, weight=weight, wanted=share)
@@ -93,8 +94,8 @@ def _candidate(
         why = f"{candidate.version} crashed{detail}"
         return Match(False, why, f"not ready {candidate.digest}", doomed=True, unsafe=unsafe)
     if running is None or running.state is not RunState.READY:
-        why = _not_ready(candidate, observed, say)
-        return Match(False, why, f"not ready {candidate.digest}", unsafe=unsafe)
+        why, bare = _not_ready(candidate, observed, say), _starts(candidate, observed)
+        return Match(False, why, f"not ready {candidate.digest}", unsafe=unsafe, bare=bare)
     if running.weight != desired.weight:
         why = say.instead.format(version=candidate.version, weight=running.weight, wanted=desired.weight)
         return Match(False, why, f"weight {candidate.digest}", unsafe=unsafe)
@@ -117,3 +118,9 @@ def _not_ready(release: Release, observed: Observed, say: Wording) -> str:
         return say.absent.format(version=release.version)
     detail = f": {running.detail}" if running.detail else ""
     return f"{release.version} is {running.state}{detail}"
+
+
+def _starts(release: Release, observed: Observed) -> bool:
+    """Whether the release starts, and the target says nothing about how."""
+    running = observed.of(release.digest)
+    return running is not None and running.state is RunState.STARTING and not running.detail

@@ -267,6 +267,7 @@ from bot.domain.phrasebook.states import (
     short_soaks,
     soaks_that_fit,
     unless_decided,
+    waiting,
 )
 
 __all__ = [
@@ -506,6 +507,7 @@ __all__ = [
     "unless_decided",
     "unreachable",
     "unsound_plan",
+    "waiting",
     "which_incident",
     "would_open_issue",
     "would_roll_back",

@@ -66,6 +66,11 @@ def may_have_begun(version: str, what: str) -> str:
     return f"{irreversible(version, what)} Check whether it began that when it was started."
 
 
+def waiting(why: str) -> str:
+    """On the card while an order is under way. `why`: a clause."""
+    return f"Waiting{because(why)}."
+
+
 def expires(at: datetime) -> str:
     return f"Expires {stamp(at)}; the rollout is then cancelled."
 

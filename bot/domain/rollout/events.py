@@ -79,6 +79,16 @@ class ApplyFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Delayed:
+    """The target has not reached generation `generation` yet; `why` as in `Delay`. It is for people alone."""
+
+    generation: int
+    at: datetime
+    why: str
+    kind: Literal["delayed"] = "delayed"
+
+
+@dataclass(frozen=True, slots=True)
 class SealBroken:
     """What generation `generation` was about to execute is not what was approved; the order was not sent."""
 
@@ -141,6 +151,7 @@ Event = (
     | Reported
     | Applied
     | ApplyFailed
+    | Delayed
     | SealBroken
     | Measured
     | Crashed

@@ -41,6 +41,8 @@ class Phase(StrEnum):
 
 
 FINAL = frozenset({Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.CANCELLED, Phase.FAILED})
+# An order to the target is under way, or may be.
+_ORDERED = frozenset({Phase.VERIFYING, Phase.SHIFTING, Phase.ROLLING_BACK})
 
 PHASE_MEANS: Mapping[Phase, str] = {
     Phase.VERIFYING: "The candidate is starting and being checked. It has no traffic yet.",
@@ -313,6 +315,14 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Delay:
+    """Why the target has not reached generation `generation` yet, as a clause, such as "1.5.0 is not running"."""
+
+    generation: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
     """What a rollback would lead to, shown before anyone approves."""
 
@@ -391,6 +401,7 @@ class Rollout:
     preconditions: tuple[Precondition, ...] = ()  # as they were met when it started
     changes: Changes | None = None  # what it changes in the source code, as far as that is known
     back_since: datetime | None = None  # since when it is on its way back, or halted
+    delay: Delay | None = None  # as last told; `waits_for` says whether it still counts
     schema: int = 1
     stamp: str = ""
 
@@ -406,3 +417,10 @@ class Rollout:
     @property
     def current(self) -> Step | None:
         return self.plan.steps[self.step] if self.step < len(self.plan.steps) else None
+
+    @property
+    def waits_for(self) -> str:
+        """What the newest order waits for, as a clause; empty when nothing is known, or nothing waited for."""
+        if self.delay is None or self.phase not in _ORDERED or self.generation == self.confirmed:
+            return ""
+        return self.delay.why if self.delay.generation == self.generation else ""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import NamedTuple, cast
 
+from bot.domain.errors import UserError
+from bot.domain.formatting import clean
 from bot.domain.records import Claimed
-from bot.domain.rollout.events import Applied, ApplyFailed, Event, SealBroken, SetDesired
-from bot.domain.rollout.model import Desired, Observed, Rollout
+from bot.domain.rollout.events import Applied, ApplyFailed, Delayed, Event, SealBroken, SetDesired
+from bot.domain.rollout.model import Delay, Desired, Observed, Rollout
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.effects.outbox import NotYet
 from bot.engine.lanes import Lanes
 from bot.engine.observation import Match, heard_by, match
-from bot.engine.stepper import EventOf
+from bot.engine.stepper import Contended, EventOf
 from bot.ports.data_plane.targets import ORDERED_BY, DeployTarget, PrintingTarget
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from bot.ports.store import Store
@@ -25,6 +28,11 @@ _CALL_S = 2.0
 # A target that is not there after this long is polled later, and its slot in the outbox is free meanwhile.
 _SPELL_S = 1.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.25, 5.0
+# Characters of what an order waits for.
+_WHY = 300
+
+# Steps a rollout, as `Stepper.apply`.
+Tell = Callable[[int, EventOf], Awaitable[object]]
 
 
 class Result(NamedTuple):
@@ -43,13 +51,21 @@ class Result(NamedTuple):
 class DesiredStates:
     """Applies desired states, and polls until the target has reached one, has a newer one, or time is up.
 
-    `find` gives a rollout by its id: its orders go to the target that it was started on.
+    `find` gives a rollout by its id: its orders go to the target that it was started on. tell: steps a rollout, by what
+    an order waits for.
     """
 
-    def __init__(self, store: Store, lanes: Lanes, find: Callable[[int], Awaitable[Rollout]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        lanes: Lanes,
+        find: Callable[[int], Awaitable[Rollout]],
+        tell: Tell | None = None,
+    ) -> None:
         self._store = store
         self._lanes = lanes
         self._find = find
+        self._tell = tell
 
     async def apply(self, claim: Claimed, effect: SetDesired) -> EventOf | NotYet:
         """Send the order if needed, and poll for a short time.
@@ -72,9 +88,11 @@ class DesiredStates:
         result = await attempt.until(min(_SPELL_S, left_s))
         if owner is not None and target.capabilities.prints:
             await self._pass_on(claim, cast(PrintingTarget, target), all_of_it=not result.waiting)
-        spent_s = loop.time() - began
-        if result.waiting and spent_s < left_s:
-            pause_s = min(max(_FIRST_PAUSE_S, claim.watched_s / 4), _LAST_PAUSE_S, left_s - spent_s)
+        if result.waiting and loop.time() - began < left_s:
+            if owner is not None:
+                await self._delayed(owner, effect.desired, result.match)
+            spent_s = loop.time() - began
+            pause_s = min(max(_FIRST_PAUSE_S, claim.watched_s / 4), _LAST_PAUSE_S, max(0.0, left_s - spent_s))
             return NotYet(pause_s, spent_s + pause_s)
         observed = result.observed
         # An abort is handled by the rollout or the lane, which continue from its generation.
@@ -86,6 +104,15 @@ class DesiredStates:
             await self._store.lanes.newest(effect.lane, observed.generation)
         at = self._lanes.now()
         return lambda rollout: outcome(effect, result, rollout, at)
+
+    async def _delayed(self, rollout: Rollout, desired: Desired, found: Match) -> None:
+        """Tell what the order waits for, if that is news. That it cannot be told delays no order."""
+        delay = Delay(desired.generation, clean(found.why, _WHY))
+        if self._tell is None or rollout.delay == delay or (found.bare and not rollout.waits_for):
+            return
+        event = Delayed(delay.generation, self._lanes.now(), delay.why)
+        with contextlib.suppress(Unreachable, Contended, UserError):
+            await self._tell(rollout.id, lambda _: event)
 
     async def _pass_on(self, claim: Claimed, target: PrintingTarget, *, all_of_it: bool) -> None:
         """Record what the target printed for the order as lines of the rollout's log."""
@@ -145,9 +172,8 @@ class _Attempt:
                     if await self._over():
                         return self._last
             except (Unreachable, TimeoutError) as error:
-                self._last = Result(
-                    self._last.observed, Match(False, f"the target cannot be reached: {error}")
-                )
+                why = str(error) or f"no answer within {_CALL_S:g} s"
+                self._last = Result(self._last.observed, Match(False, f"the target cannot be reached: {why}"))
             if loop.time() >= ends:
                 return self._last._replace(waiting=True)
             await asyncio.sleep(pause)

@@ -25,7 +25,7 @@ from bot.domain.rollout.model import Rollout
 from bot.domain.rollout.steps import RestoreCommands, RunStep, RunSync
 from bot.engine.effects.changes import ReadsChanges
 from bot.engine.effects.checks import CandidateChecks
-from bot.engine.effects.desired_state import DesiredStates
+from bot.engine.effects.desired_state import DesiredStates, Tell
 from bot.engine.effects.outbox import NotYet
 from bot.engine.effects.runs import RunSteps
 from bot.engine.lanes import Lanes
@@ -57,11 +57,13 @@ def carriers(
     runner: Runner | None = None,
     changes: ChangeSource | None = None,
     checks: Checks | None = None,
+    tell: Tell | None = None,
 ) -> Mapping[str, Carrier]:
     """Code that carries out each kind of effect. A step with effects of its own has its lines here.
 
     `reported` makes a carrier of `(rollout id, effect) -> findings`, for effects that a step waits for; `silent` one
-    of `(rollout id, effect)`, for effects without an answer. `kept`: rollouts that need not be loaded.
+    of `(rollout id, effect)`, for effects without an answer. `kept`: rollouts that need not be loaded. `tell`: as of
+    `DesiredStates`.
     """
     find = partial(_found, store, kept or Kept())
     sync = CommandSteps(commands)
@@ -71,7 +73,7 @@ def carriers(
         return await runs.run(claim, effect, await find(_rollout(claim)))
 
     return {
-        "set_desired": DesiredStates(store, lanes, find).apply,
+        "set_desired": DesiredStates(store, lanes, find, tell).apply,
         "run_checks": reported(CandidateChecks(lanes, checker, find, checks).run, lanes.now),
         "run_sync": reported(sync.run, lanes.now),
         "restore_commands": silent(sync.restore),

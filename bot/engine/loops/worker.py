@@ -259,6 +259,7 @@ class Worker:
                     runner=runner,
                     changes=changes,
                     checks=checks,
+                    tell=stepper.apply,
                 ),
             ),
             limits=self._intervals.orders,

@@ -15,6 +15,7 @@ from typing import Any
 
 import discord
 
+from bot.domain import phrasebook
 from bot.domain.formatting import duration
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.machine import machine
@@ -117,6 +118,8 @@ def _headline(rollout: Rollout) -> str:
         lines.append(escaping.sentence(rollout.outcome, 500))
     if not rollout.phase.final or not rollout.outcome:
         lines.append(f"-# {meaning(rollout)}")
+    if rollout.waits_for:
+        lines.append(f"⏳ {escaping.sentence(phrasebook.waiting(rollout.waits_for), 400)}")
     if rollout.phase.final and rollout.ended_at is not None:
         took = duration((rollout.ended_at - rollout.created_at).total_seconds())
         lines.append(f"-# Ended {escaping.relative(rollout.ended_at)}, after {took}.")

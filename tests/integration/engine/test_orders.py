@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.config import Catalog
-from bot.domain.rollout.model import Action, Desired, Lane, Phase, Plan
+from bot.domain.rollout.model import Action, Desired, Lane, Phase, Plan, RunState
 from bot.domain.rollout.steps import Observe, Shift
 from tests.fakes.target import FakeTarget
 from tests.support.actors import DEV, ONCALL
@@ -36,6 +36,18 @@ class OneLaneHangs(FakeTarget):
         if lane in self.hung:
             await asyncio.Event().wait()
         return await super().observe(lane)
+
+
+class Pulls(FakeTarget):
+    """A candidate does not start while it `says` something about that."""
+
+    says = ""
+
+    def _look(self, lane: Lane, run: Any) -> None:
+        if self.says and run.state is RunState.STARTING:
+            run.detail = self.says
+        else:
+            super()._look(lane, run)
 
 
 def many(lanes: list[Lane]) -> Catalog:
@@ -74,6 +86,26 @@ async def test_orders_to_a_dead_target_keep_no_other_lane_from_its_rollback(dsn:
         waiting = [r for r in await slipway.store.rollouts.active() if r.lane in target.hung]
         assert len(waiting) == len(dead), "their time was not over yet"
     assert rolled_back.observed_weight == 0
+
+
+async def test_how_far_a_slow_start_is_stands_on_the_card_until_it_is_there(dsn: str) -> None:
+    target = Pulls()
+    world = World(dsn, catalog(LONG), target)
+    await world.serve()
+    target.says = "pulling 1 of 9 MB of checkout@sha256:12ab34cd5678"
+    async with world.open() as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION)
+        began = await until(lambda: slipway.now(rollout), lambda found: found.waits_for)
+        assert began.waits_for == f"1.5.0 is starting: {target.says}"
+        drawn = world.announcer.cards[rollout.id]
+        target.says = "pulling 5 of 9 MB of checkout@sha256:12ab34cd5678"
+        later = await until(lambda: slipway.now(rollout), lambda found: found.waits_for != began.waits_for)
+        assert later.waits_for == f"1.5.0 is starting: {target.says}"
+        assert (later.phase, later.outcome) == (began.phase, began.outcome)
+        target.says = ""
+        assert (await slipway.reaches(rollout, Phase.OBSERVING)).waits_for == ""
+        await slipway.quiet()
+        assert world.announcer.cards[rollout.id] > drawn
 
 
 async def test_an_order_that_got_there_while_no_one_could_look_got_there(dsn: str) -> None:

@@ -12,11 +12,13 @@ from discord_sandbox.discord.actions import posts
 from discord_sandbox.discord.rest import endpoint
 
 from bot.domain.records import Active
+from bot.domain.rollout.events import Delayed
 from bot.domain.rollout.model import Phase
 from bot.engine.api import RolloutView
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Notice
 from bot.ports.store import CardRef
+from bot.ui.cards.scheduler import NUMBERS_EVERY_S
 from bot.ui.message_budget import MessageBudget, Priority
 from tests.support import rollouts
 from tests.support.responder import Json, Stand, standing
@@ -178,6 +180,20 @@ async def test_numbers_follow_without_holding_up_the_engine(stand: Stand) -> Non
     rollouts.measured(stand.engine, rollout.id, 777)
     await stand.announcer.draw_card(rollout.id)
     await stand.until(lambda: _says(stand, "977"))
+
+
+async def test_progress_of_a_slow_start_is_shown_at_the_pace_of_numbers(stand: Stand) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    rollout = await rollouts.deployed(stand.engine)
+    await stand.speak()
+    for done in range(100):
+        why = f"1.5.0 is starting: pulling {done} of 99 MB"
+        stand.engine.happen(rollout.id, Delayed(rollout.generation, stand.clock.now(), why))
+        await stand.speak()
+    await stand.until(lambda: _says(stand, "pulling 99 of 99 MB"))
+    edits = await stand.requests("PATCH", "/messages/")
+    assert len(edits) * NUMBERS_EVERY_S <= loop.time() - began
 
 
 async def _says(stand: Stand, word: str) -> bool:

@@ -64,7 +64,7 @@ async def test_unreadable_logins_are_named_without_their_content(tmp_path: Path,
 
 
 def test_progress_adds_up_all_layers() -> None:
-    pull = Progress()
+    pull = Progress("web@sha256:12ab34cd5678")
     told = []
     for layer, status, current, total in [
         ("a", "Downloading", 1_000_000, 300_000_000),
@@ -74,7 +74,8 @@ def test_progress_adds_up_all_layers() -> None:
     ]:
         pull.take({"id": layer, "status": status, "progressDetail": {"current": current, "total": total}})
         told.append(pull.phrase)
-    assert told[0] == "pulling 1 of 300 MB" and told[-1] == "pulling 120 of 340 MB"
+    assert told[0] == "pulling 1 of 300 MB of web@sha256:12ab34cd5678"
+    assert told[-1] == "pulling 120 of 340 MB of web@sha256:12ab34cd5678"
 
 
 def test_pinned_release_has_another_digest_for_another_image_and_the_same_for_the_same() -> None:

@@ -58,6 +58,11 @@ class Reference:
         first, slash, _ = self.name.partition("/")
         return first if slash and ("." in first or ":" in first or first == "localhost") else _HUB
 
+    @property
+    def short(self) -> str:
+        """For people, who know an image by the beginning of its digest."""
+        return f"{self.name}@{self.digest[:19]}" if self.name and self.digest else str(self)
+
     def __str__(self) -> str:
         if not self.name:
             return self.digest
@@ -213,8 +218,8 @@ async def ensure(engine: DockerApi, logins: Logins, image: str, progress: Callab
         return
     if not reference.name:
         raise ImageUnavailable(f"the engine no longer has the image {image}, and no registry has it")
-    progress(f"pulling {reference.name}")
-    pull = Progress()
+    progress(f"pulling {reference.short}")
+    pull = Progress(reference.short)
     stream = engine.stream(
         "POST",
         "/images/create",
@@ -237,11 +242,12 @@ async def ensure(engine: DockerApi, logins: Logins, image: str, progress: Callab
 
 
 class Progress:
-    """How far a pull is, from the lines of the engine."""
+    """How far a pull of the image `name` is, from the lines of the engine."""
 
     _EVERY_S = 0.5
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._layers: dict[str, tuple[int, int]] = {}
         self._told = 0.0
 
@@ -264,8 +270,8 @@ class Progress:
     def phrase(self) -> str:
         done, total = (sum(each) for each in zip(*self._layers.values(), strict=True))
         if total < 10_000_000:
-            return f"pulling {done / 1e6:.1f} of {total / 1e6:.1f} MB"
-        return f"pulling {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+            return f"pulling {done / 1e6:.1f} of {total / 1e6:.1f} MB of {self._name}"
+        return f"pulling {done / 1e6:.0f} of {total / 1e6:.0f} MB of {self._name}"
 
 
 def _unavailable(reference: Reference, said: str) -> ImageUnavailable:

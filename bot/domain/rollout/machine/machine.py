@@ -41,6 +41,7 @@ from bot.domain.rollout.events import (
     Acted,
     Applied,
     ApplyFailed,
+    Delayed,
     Event,
     HostAborted,
     Notify,
@@ -114,6 +115,7 @@ RULES = (
     _on("crashed", WATCHED, rollback.crashed, _OFF | {P.HELD}),
     _on("crashed", {P.HELD}, rollback.crashed, _OFF),
     _on("host_aborted", _ACTIVE, rollback.aborted, _STOP),
+    _on("delayed", ORDERED | {P.ROLLING_BACK}, progress.delayed, set()),
     _on("changes_read", _ACTIVE, progress.changes_read, set()),
     # Timers.
     _on("gate_due", {P.GATED}, rollback.expired, _STOP),
@@ -140,6 +142,7 @@ LATE: Mapping[str, frozenset[Phase]] = {
     "applied": FINAL,
     "apply_failed": FINAL | {P.HALTED},
     "seal_broken": frozenset(Phase) - ORDERED,
+    "delayed": frozenset(Phase) - ORDERED - {P.ROLLING_BACK},
     "reported": FINAL | _BACK,
     "measured": FINAL | _BACK,
     "crashed": FINAL | _BACK,
@@ -284,6 +287,8 @@ def _answers_older(rollout: Rollout, event: Event) -> bool:
             if event.generation > rollout.generation:
                 raise IllegalTransition(f"rollout {rollout.id}: never ordered generation {event.generation}")
             return event.generation < rollout.generation or event.generation == rollout.confirmed
+        case Delayed():
+            return event.generation != rollout.generation or event.generation == rollout.confirmed
         case Reported():
             return event.step < rollout.step or rollout.step_done
         case TimerDue(name=name) if f"{name}_due" in LATE:

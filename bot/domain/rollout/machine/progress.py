@@ -6,10 +6,18 @@ from bot.domain.errors import IllegalTransition
 from bot.domain.judge import judge
 from bot.domain.judge.judge import Outcome, Verdict
 from bot.domain.rollout import steps
-from bot.domain.rollout.events import Applied, ApplyFailed, ChangesRead, MarkKnownGood, Notify, Reported
+from bot.domain.rollout.events import (
+    Applied,
+    ApplyFailed,
+    ChangesRead,
+    Delayed,
+    MarkKnownGood,
+    Notify,
+    Reported,
+)
 from bot.domain.rollout.machine import rollback
 from bot.domain.rollout.machine.approvals import cleared
-from bot.domain.rollout.model import Phase
+from bot.domain.rollout.model import Delay, Phase
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps.kind import DONE, StepFailed, StepResult
 
@@ -149,6 +157,13 @@ def _succeed(builder: StepBuilder, event: Applied) -> None:
         sentence += f" Passed with a warning: {warned}."
     rollback.close(builder, Phase.SUCCEEDED, "succeeded", sentence)
     builder.order(Notify("succeeded", text=sentence))
+
+
+def delayed(builder: StepBuilder, event: Delayed) -> None:
+    """VERIFYING, SHIFTING, ROLLING_BACK: what the target is doing, for the card. It is told once."""
+    delay = Delay(event.generation, event.why)
+    if builder.rollout.delay != delay:
+        builder.change(delay=delay)
 
 
 def changes_read(builder: StepBuilder, event: ChangesRead) -> None:

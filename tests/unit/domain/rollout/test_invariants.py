@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,7 @@ from bot.domain.rollout.events import (
     Applied,
     ApplyFailed,
     Crashed,
+    Delayed,
     DrawCard,
     Event,
     HostAborted,
@@ -206,6 +207,14 @@ class Histories(RuleBasedStateMachine):
         if not again:
             self.answers.remove(answer)
         self._tell(answer)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data())
+    def what_an_order_waits_for_is_told(self, data: st.DataObject) -> None:
+        """In time or late, it changes nothing but what people read."""
+        before, desired = self.rollout, data.draw(st.sampled_from(self.orders))
+        self._tell(Delayed(desired.generation, self.at, "no room yet"))
+        assert replace(self.rollout, delay=before.delay, version=before.version) == before
 
     @precondition(lambda self: self.checks)
     @rule(data=st.data(), passed=st.sampled_from([True, True, True, False]))

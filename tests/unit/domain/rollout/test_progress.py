@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.errors import Refused
 from bot.domain.judge.judge import Outcome, Reason, Verdict
-from bot.domain.rollout.events import LockLane, TimerDue
+from bot.domain.rollout.events import Delayed, DrawCard, LockLane, TimerDue
 from bot.domain.rollout.machine import machine
 from bot.domain.rollout.machine.progress import because, passed
 from bot.domain.rollout.model import Action
@@ -30,6 +30,31 @@ def _starved() -> Story:
         story.tick(1)
     assert story.phase == "held"
     return story
+
+
+def test_what_an_order_waits_for_counts_until_it_is_reached() -> None:
+    story = Story()
+    pulling = Delayed(story.rollout.generation, story.at, "1.5.0 is starting: pulling 45 of 120 MB")
+    before = story.rollout.outcome
+    assert story.tell(pulling).rollout.waits_for == pulling.why
+    assert (story.last.effects, story.last.transitions) == ((DrawCard(),), ())
+    assert story.rollout.outcome == before
+    assert story.tell(pulling).last.effects == (), "it says what was said"
+    assert story.applied().rollout.waits_for == ""
+    assert story.tell(pulling).last.effects == (), "it comes late"
+
+
+def test_what_an_order_waited_for_is_over_with_the_next_order() -> None:
+    story = Story().to_shift()
+    story.tell(Delayed(story.rollout.generation, story.at, "the target cannot be reached"))
+    assert story.rollout.waits_for
+    former = story.rollout.generation
+    assert story.act(ONCALL, Action.ROLL_BACK).rollout.waits_for == ""
+    assert story.tell(Delayed(former, story.at, "it is late")).rollout.waits_for == ""
+    back = Delayed(story.rollout.generation, story.at, "1.4.0 is starting: pulling 1 of 9 MB")
+    assert story.tell(back).rollout.waits_for == back.why
+    halted = story.apply_failed().rollout
+    assert (halted.phase, halted.waits_for) == ("halted", "")
 
 
 def test_a_soak_is_time_that_was_measured() -> None:

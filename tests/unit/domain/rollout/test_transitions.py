@@ -17,6 +17,7 @@ from bot.domain.rollout.events import (
     ApplyFailed,
     ChangesRead,
     Crashed,
+    Delayed,
     Event,
     HostAborted,
     Measured,
@@ -108,6 +109,7 @@ verified       !  G  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !  !  !  !  !  !
 verify_failed  !  F  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !  !  !  !  !  !
 synced         !  !  !  !  !  !  !  !  !  .  .  .  .  .  .  S  =  !  !  !  !  !
 sync_failed    !  !  !  !  !  !  !  !  !  .  .  .  .  .  .  F  B  !  !  !  !  !
+delayed        =  .  .  .  =  =  .  .  .  =  .  .  .  .  .  .  .  =  .  =  .  .
 measured_good  .  .  .  =  =  =  =  =  K  .  .  .  .  .  .  .  =  .  =  =  =  =
 measured_bad   .  .  .  B  B  B  B  B  B  .  .  .  .  .  .  .  B  .  X  X  H  =
 measured_blind .  .  .  =  =  =  H  H  =  .  .  .  .  .  .  .  =  .  =  =  H  =
@@ -164,6 +166,7 @@ def _event(row: str, story: Story) -> Event:
         "apply_failed": ApplyFailed(rollout.generation, at, "no room"),
         "apply_unsafe": ApplyFailed(rollout.generation, at, "stable is gone", unsafe=True),
         "seal_broken": SealBroken(rollout.generation, at, "the seal does not match"),
+        "delayed": Delayed(rollout.generation, at, "1.5.0 is starting: pulling 45 of 120 MB"),
         "verified": Reported("run_checks", rollout.step, at, True),
         "verify_failed": Reported("run_checks", rollout.step, at, False, ("/healthz answered 500",)),
         "synced": Reported("run_sync", rollout.step, at, True),

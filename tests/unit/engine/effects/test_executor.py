@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 
 from bot.domain.judge.evidence.ticks import begin_evidence
+from bot.domain.phrasebook import no_rollout
 from bot.domain.records import Claimed, Loaded
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, Reported, SealBroken, SetDesired
-from bot.domain.rollout.model import Desired, Lane, Observed, Plan, Rollout
+from bot.domain.rollout.machine import machine
+from bot.domain.rollout.model import Desired, Lane, Observed, Plan, Rollout, RunState
 from bot.domain.rollout.steps import HttpCheck, RestoreCommands, RunChecks, RunSync, Shift
+from bot.engine.effects import desired_state
 from bot.engine.effects.executor import CommandSteps, Executor, carriers, given_up
+from bot.engine.effects.outbox import NotYet
 from bot.engine.lanes import Lanes
-from bot.engine.stepper import Kept, Stepper, order_kinds
+from bot.engine.stepper import Contended, Kept, Stepper, order_kinds
 from bot.ports.errors import TargetRefused, Unreachable
 from tests.fakes.outside import FakeChecker, FakeReleases
 from tests.fakes.target import FakeTarget
@@ -55,14 +59,14 @@ class OrderStore:
 
 
 def executor(
-    target: FakeTarget, checker: FakeChecker | None = None, kept: Kept | None = None
+    target: FakeTarget, checker: FakeChecker | None = None, kept: Kept | None = None, tell: Any = None
 ) -> tuple[Executor, OrderStore]:
     store: Any = OrderStore()
     waker: Any = None
     clock = ShiftedClock()
     lanes = Lanes(store, catalog, {"local": target}, FakeReleases({}), clock)
     stepper = Stepper(store, clock, waker, kept=kept)
-    by = carriers(store, lanes, checker or FakeChecker(), kept=stepper.kept)
+    by = carriers(store, lanes, checker or FakeChecker(), kept=stepper.kept, tell=tell)
     return Executor(store, stepper, by), store
 
 
@@ -179,6 +183,64 @@ async def test_a_lane_without_a_target_waits_for_the_catalog() -> None:
     gone = SetDesired(Lane("gone", "staging"), Desired(2, None), 1.0)
     with pytest.raises(Unreachable, match="has no target"):
         await handler.execute(replace(claimed(order(2)), effect=gone, rollout_id=None))
+
+
+# ---- what an order waits for ---------------------------------------------------------------------------------
+
+
+class Pulling(FakeTarget):
+    """What starts says so, and stays at it."""
+
+    says = ""
+
+    def _look(self, lane: Lane, run: Any) -> None:
+        if run.release == V150 and run.state is RunState.STARTING:
+            run.detail = self.says
+        else:
+            super()._look(lane, run)
+
+
+@pytest.fixture
+async def pulling(monkeypatch: pytest.MonkeyPatch) -> Pulling:
+    monkeypatch.setattr(desired_state, "_SPELL_S", 0.02)
+    target = Pulling()
+    await target.apply(STAGING, Desired(1, V140))
+    await target.observe(STAGING)
+    return target
+
+
+async def test_what_an_order_waits_for_is_told_when_there_is_news(pulling: Pulling) -> None:
+    told: list[str] = []
+
+    async def tell(rollout_id: int, event_of: Any) -> None:
+        event = event_of(store.rollouts.stored)
+        told.append(event.why)
+        store.rollouts.stored = machine.step(store.rollouts.stored, event).rollout
+
+    handler, store = executor(pulling, tell=tell)
+    said = ["", "pulling 1 of 9 MB", "pulling 1 of 9 MB", "pulling 5 of 9 MB", "", ""]
+    for pulling.says in said:
+        assert isinstance(await handler.execute(claimed(order(2, timeout_s=600.0))), NotYet)
+    pulling.away = True
+    assert isinstance(await handler.execute(claimed(order(2, timeout_s=600.0))), NotYet)
+    assert told == [
+        "1.5.0 is starting: pulling 1 of 9 MB",
+        "1.5.0 is starting: pulling 5 of 9 MB",
+        "1.5.0 is starting",
+        "the target cannot be reached: The target is away.",
+    ]
+
+
+@pytest.mark.parametrize("problem", [Unreachable("away"), Contended("rollout 1"), no_rollout(1)])
+async def test_an_order_goes_on_when_what_it_waits_for_cannot_be_told(
+    pulling: Pulling, problem: Exception
+) -> None:
+    async def tell(rollout_id: int, event_of: Any) -> None:
+        raise problem
+
+    handler, _ = executor(pulling, tell=tell)
+    pulling.says = "pulling 1 of 9 MB"
+    assert isinstance(await handler.execute(claimed(order(2, timeout_s=600.0))), NotYet)
 
 
 # ---- seal --------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from bot.domain.judge.evidence.ticks import Tick
 from bot.domain.judge.judge import Outcome, Reason, Verdict
 from bot.domain.judge.verdict import SICK
 from bot.domain.rollout.changes import Changes
-from bot.domain.rollout.events import Acted, ApplyFailed, Measured
+from bot.domain.rollout.events import Acted, Applied, ApplyFailed, Delayed, Measured
 from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import FINAL, PHASE_MEANS, Action, Phase, Plan, Readiness, Rollout
 from bot.domain.rollout.steps import Shift, Soak
@@ -373,3 +373,17 @@ async def test_what_cannot_be_undone_is_said_wherever_people_decide() -> None:
     shown = said(await drawn(engine, replace(rollout, stable=before, known_good=True, undone=past)))
     assert "⚠️ 1.3.9 is irreversible: " in shown and "1.4.0 is irreversible" not in shown
     assert "](https" not in shown
+
+
+async def test_card_says_what_the_target_is_doing_while_it_is_waited_for() -> None:
+    engine = rollouts.engine()
+    begun = await rollouts.deployed(engine)
+    now, why = engine.clock.now(), "1.5.0 is starting: pulling 45 of 120 MB of checkout@sha256:12ab34cd5678"
+    told = engine.happen(begun.id, Delayed(begun.generation, now, why))
+    assert f"\n⏳ Waiting: {why}.\n" in said(await drawn(engine, told))
+    before, after = [draw(replace(await engine.view(1), rollout=one), now) for one in (begun, told)]
+    assert (before.shape, before.digest != after.digest) == (after.shape, True), (
+        "as numbers, it may wait for its turn"
+    )
+    ready = engine.happen(begun.id, Applied(begun.generation, now, 0))
+    assert "Waiting:" not in said(await drawn(engine, ready))

@@ -206,9 +206,17 @@ def _running(digest: str, release: RunningRelease, weight: int) -> Running:
         state=release.state,
         weight=weight,
         address=address(shown) if shown is not None else None,
-        detail="; ".join(f"{release.version}.{i.index} {i.detail}" for i in release.instances if i.detail),
+        detail=_detail(release),
         restarts=sum(instance.restarts for instance in release.instances),
     )
+
+
+def _detail(release: RunningRelease) -> str:
+    """What its instances say, each by its name; what all of them wait for, such as an image, is said once."""
+    said = {i.detail for i in release.instances if i.detail}
+    if release.state is RunState.STARTING and len(said) == 1:
+        return said.pop()
+    return "; ".join(f"{release.version}.{i.index} {i.detail}" for i in release.instances if i.detail)
 
 
 def address(instance: RunningInstance) -> str | None:
