@@ -113,6 +113,11 @@ class TargetSettings(KindSettings):
         """Whether it can split a lane's traffic between two releases. Where it cannot, its lanes are exclusive."""
         return True
 
+    @property
+    def keeps_warm(self) -> bool:
+        """Whether it keeps the former release of a lane running without traffic."""
+        return True
+
 
 class CheckSettings(KindSettings):
     """An entry of `checks:`.

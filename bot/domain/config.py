@@ -137,6 +137,7 @@ class LaneConfig:
     lock_roles: tuple[str, ...]
     prerequisite: Prerequisite | None = None
     drift: Literal["repair", "report"] = "report"
+    keep_warm_s: float | None = None  # how long a former release is kept; None: until the next rollout
     description: str = ""
     # Who may skip the prerequisite, with a reason; the skip is announced.
     emergency_roles: tuple[str, ...] = ()

@@ -288,7 +288,9 @@ async def test_crashed_candidate_gets_another_chance_in_another_rollout(subject:
 
 
 @warm_too
-async def test_promoted_release_serves_alone_and_the_former_stays_warm(subject: TargetSubject) -> None:
+async def test_promoted_release_serves_alone_and_the_former_is_warm_while_named(
+    subject: TargetSubject,
+) -> None:
     old, new = subject.release("1"), subject.release("2")
     await subject.reach(LANE, Desired(1, old))
     await subject.reach(LANE, Desired(2, old, new, 100))
@@ -299,6 +301,13 @@ async def test_promoted_release_serves_alone_and_the_former_stays_warm(subject: 
     assert former is not None and (former.state, former.weight) == (RunState.READY, 0)
     back = await subject.reach(LANE, Desired(4, old, new, 0))
     assert back.weight_of(old.digest) == 100
+
+    await subject.reach(LANE, Desired(5, new, None, 0, warm=(old,)))
+    await subject.reach(LANE, Desired(6, new))
+    await subject.until(lambda o: o.of(old.digest) is None)
+
+    cold = await subject.reach(LANE, Desired(7, old, new, 0))
+    assert cold.weight_of(old.digest) == 100
 
 
 async def test_release_that_is_no_longer_named_goes_away(subject: TargetSubject) -> None:

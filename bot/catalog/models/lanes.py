@@ -133,6 +133,10 @@ class LaneLayer(Part):
         default=None,
         description="What to do when something other than the desired release runs; report by default.",
     )
+    keep_warm: Duration | None = Field(
+        default=None,
+        description="How long the former release runs on without traffic; by default, until the next rollout.",
+    )
     exclusive: bool | None = Field(
         default=None, description="Two releases never run at once (bots, queue consumers)."
     )

@@ -90,6 +90,7 @@ class LaneResolver:
             promotion=self._promotion(said, given, rules, prerequisite),
             repository=repository or _asked_repository(looked_at),
             drift=said.get("drift", "report").value,
+            keep_warm_s=self._keep_warm_s(said, target, exclusive),
             description=said.get("description", "").value,
             finest_tick_s=self._finest_tick_s(said, metrics),
             watch=watch(self._document, said, rules, self._reported(metrics, checked)),
@@ -133,6 +134,24 @@ class LaneResolver:
             sentence = f'the target "{target}" cannot split traffic, so {said.lane} must be exclusive.'
             self._document.wrong(value.path, sentence)
         return bool(value.value)
+
+    def _keep_warm_s(self, said: Layers, target: str | None, exclusive: bool) -> float | None:
+        """None: until the next rollout, or where nothing is kept; to write it for such a lane is a mistake."""
+        value = said.get("keep_warm")
+        settings: TargetSettings | None = self._sections.of("targets").get(target or "")
+        keeps = settings is None or settings.keeps_warm
+        if not exclusive and keeps:
+            return value.value  # type: ignore[no-any-return]
+        if value.path[:-1] == said.path and value.given:
+            why = (
+                f"{said.lane} is exclusive"
+                if exclusive
+                else f'the target "{target}" runs nothing without traffic'
+            )
+            self._document.wrong(
+                value.path, f"{why}, so no former release is kept warm.", "Remove keep_warm."
+            )
+        return None
 
     def _judge(self, said: Layers, steps: list[Placed]) -> judge.JudgePolicy | None:
         name = self._reference(said, "policy", "policies")

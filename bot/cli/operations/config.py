@@ -128,6 +128,8 @@ def _summary(found: Catalog) -> str:
         )
         if lane.on_call:
             lines.append(f"  on call: {lane.on_call}")
+        if lane.keep_warm_s is not None:
+            lines.append(f"  former release: warm for {duration(lane.keep_warm_s)}")
         if lane.prerequisite:
             age = duration(lane.prerequisite.max_age_s)
             lines.append(f"  needs: the same release in {lane.prerequisite.environment} within {age}")

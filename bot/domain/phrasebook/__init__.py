@@ -176,6 +176,7 @@ from bot.domain.phrasebook.lanes import (
     prerequisite,
     quarantine_needs_reason,
     quarantined,
+    warm_over,
 )
 from bot.domain.phrasebook.locations import (
     LOCATION_MISSING,
@@ -508,6 +509,7 @@ __all__ = [
     "unreachable",
     "unsound_plan",
     "waiting",
+    "warm_over",
     "which_incident",
     "would_open_issue",
     "would_roll_back",

@@ -143,6 +143,11 @@ def not_adopted(lane: str, why: str) -> Refused:
 _ANY_VERSION = "`/deploy` takes any version and follows the plan."
 
 
+def warm_over(version: str, kept: str) -> str:
+    """In the audit log. kept: as a duration."""
+    return f"{name(version)} was kept warm for {name(kept)} and is stopped now. A rollback starts it again."
+
+
 def _lock_end(expiry: datetime | None) -> str:
     return f"The lock expires {stamp(expiry)}." if expiry else "The lock has no expiry."
 

@@ -19,6 +19,7 @@ from bot.domain.rollout.model import SYSTEM, Actor, Desired, HostAbort, Lane, Ob
 from bot.engine.effects.notifications import LaneAlerts
 from bot.engine.lanes import Lanes
 from bot.engine.loops.sampler import crash
+from bot.engine.loops.warm import WarmReleases
 from bot.engine.observation import heard_by, match, unheard
 from bot.engine.stepper import MESSAGES, ORDERS, Stepper
 from bot.engine.tasks import Tasks
@@ -72,6 +73,7 @@ class Reconciler:
         self._waker = waker
         self._alerts = alerts
         self._settled_s = settled_s
+        self._warm = WarmReleases(store, lanes)
         self._changing: dict[Lane, float] = {}
         self._ended: dict[Lane, float] = {}
         self._busy = Tasks[Lane, None]()
@@ -180,6 +182,9 @@ class Reconciler:
             await self._waker.wake(MESSAGES)
         if mends and not left:
             await self._repair(row, drift, now)
+        over = None if drift or row.drift else await self._warm.over(config, row)
+        if over is not None:
+            await self._order(row, replace(row.desired, warm=()), over)
 
     async def _left_as_it_was(self, row: LaneRow) -> bool:
         """Whether the lane's last rollout was closed after a halt: only the next rollout moves its traffic."""

@@ -37,6 +37,17 @@ def test_with_weights_they_are_not(tmp_path: Path) -> None:
     assert not catalog.lanes[PRODUCTION].policy.exclusive
 
 
+def test_commands_keep_no_former_release(tmp_path: Path) -> None:
+    weights = (TARGET, TARGET.replace("kind: command,", "kind: command, weights: true,"))
+    kept = (
+        "staging: {router: https://shop.example.com}",
+        "staging: {router: https://shop.example.com, keep_warm: 1h}",
+    )
+    _, mistakes = check(write(tmp_path, all=changed(*BY_COMMAND, weights, kept)), ENV)
+    said = 'the target "local" runs nothing without traffic, so no former release is kept warm.'
+    assert len(mistakes) == 1 and said in str(mistakes[0]), list(map(str, mistakes))
+
+
 MISTAKES = {
     "a share without weights": (
         ("  plan: replace", "  plan: canary"),

@@ -162,6 +162,11 @@ ONE_MISTAKE = {
         "- shift: 5",
         "checkout is exclusive: an exclusive service cannot have 5%.",
     ),
+    "a former release of an exclusive service": (
+        ("{router: 8401}", "{router: 8401, exclusive: true, plan: replace, keep_warm: 30m}"),
+        "keep_warm: 30m",
+        "keep_warm: checkout/staging is exclusive, so no former release is kept warm. Remove keep_warm.",
+    ),
     "alpha out of range": (
         ("  web:\n", "  web:\n    alpha: 150%\n"),
         "alpha",

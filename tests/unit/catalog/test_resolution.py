@@ -158,6 +158,17 @@ def test_objectives_and_rules_become_the_judges_policy(tmp_path: Path) -> None:
     assert policy.alpha == 0.01
 
 
+def test_a_former_release_is_kept_for_the_time_that_its_lane_says(tmp_path: Path) -> None:
+    kept = ("production: {prerequisite: staging}", "production: {prerequisite: staging, keep_warm: 1h30m}")
+    lanes = load(write(tmp_path / "kept", all=changed(kept))).lanes
+    assert (lanes[PRODUCTION].keep_warm_s, lanes[STAGING].keep_warm_s) == (5400.0, None)
+    exclusive = ("  checkout:\n", "  checkout:\n    exclusive: true\n    plan: replace\n")
+    text = changed(("  target: local\n", "  target: local\n  keep_warm: 30m\n"), exclusive)
+    assert load(write(tmp_path / "alone", all=text)).lanes[PRODUCTION].keep_warm_s is None, (
+        "inherited, so no mistake"
+    )
+
+
 def routers(catalog: Catalog) -> dict[str, LaneRouterSettings]:
     found = {str(lane): served.router for lane, served in catalog.targets["local"].lanes.items()}
     return {lane: router for lane, router in found.items() if isinstance(router, LaneRouterSettings)}

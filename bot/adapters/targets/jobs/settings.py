@@ -25,6 +25,10 @@ class JobTargetSettings(TargetSettings):
     def splits(self) -> bool:
         return self.weights
 
+    @property
+    def keeps_warm(self) -> bool:
+        return False
+
 
 class LaneAddressSettings(RouterSettings):
     """Where a lane is reached, for checks and probes. Slipway does not listen there."""
