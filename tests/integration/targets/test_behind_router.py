@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import psutil
 import pytest
+from aiohttp import WSMsgType
 
 from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.targets.hosted.settings import HostedLaneSettings
@@ -23,7 +24,7 @@ from bot.ports.errors import Unreachable
 from tests.support.host import LANE, Users, gone, process_target, release, settled
 from tests.support.routers.client import Connection
 from tests.support.routers.subjects import need_envoy, need_haproxy
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.real
 
@@ -52,6 +53,17 @@ def router_pid(target: HostedTarget) -> int:
     folder = target.host.data_dir / "platforms" / "process" / "router"
     one_of_a_lane = folder / "lanes" / "checkout@production" / "haproxy.pid"
     return int((one_of_a_lane if one_of_a_lane.exists() else folder / "envoy.pid").read_text())
+
+
+async def slipway(*words: str) -> str:
+    """What the command prints, run as the program that it is."""
+    command = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", *words), stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        said, _ = await command.communicate()
+    assert command.returncode == 0
+    return said.decode()
 
 
 async def test_killed_host_interrupts_no_request_and_finds_its_router_again(
@@ -129,15 +141,13 @@ async def test_restarted_routers_lose_no_request_and_keep_the_weights(
     crowd = [asyncio.create_task(users.ask_until(stop)) for _ in range(3)]
     await until(lambda: _now(users.got["2"]), lambda n: n > 10)
 
-    words = ("-m", "bot", "host", "--data-dir", str(target.host.data_dir.parent), "restart-routers")
-    command = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
-    said, _ = await asyncio.wait_for(command.communicate(), 60)
+    said = await slipway("host", "--data-dir", str(target.host.data_dir.parent), "restart-routers")
     asked = users.got.total()
     await until(lambda: _now(users.got.total()), lambda n: n > asked + 100)
     stop.set()
     await asyncio.gather(*crowd)
 
-    assert said.decode() == "✓ routers of process are restarted\n"
+    assert said == "✓ routers of process are restarted\n"
     assert set(users.got) == {"1", "2"}, users.got
     assert router_pid(target) != before
     await settled(target, {"1": 75, "2": 25})
@@ -195,11 +205,16 @@ async def test_abort_while_unfinished_heads_flood_staging_of_a_host_with_1024_de
         users = Users(session, production)
         await users.ask(40)
         assert set(users.got) <= {"1", "2"}
-        observed = await abort_lane(target.host.data_dir, LANE, "root", "the database is away")
+        reason, folder = (
+            ("--reason", "the database is away"),
+            ("--data-dir", str(target.host.data_dir.parent)),
+        )
+        said = await slipway("abort", LANE.service, LANE.environment, *reason, *folder)
         users.got.clear()
         await users.ask(20)
 
-    assert observed.generation == 4 and observed.weight_of(ONE.digest) == 100
+    assert said.splitlines()[0] == f"✓ {LANE}: all traffic goes to stable (generation 4)"
+    assert (await target.observe(LANE)).weight_of(ONE.digest) == 100
     assert users.got == {"1": 20}
     for client in clients:
         client.abort()
@@ -236,6 +251,43 @@ async def test_release_that_leaves_ends_its_requests_first(
     await until(lambda: _state(target, TWO.digest), lambda state: state is None)
 
     assert users.got == {"2": 1}
+
+
+async def test_websocket_of_a_release_that_leaves_is_drained_until_it_ends(
+    target: HostedTarget, users: Users
+) -> None:
+    leaves = release("2", drain_s=3600.0)
+    await target.apply(LANE, Desired(1, ONE, leaves, 100))
+    await settled(target, {"2": 100})
+    async with users.session.ws_connect(f"{users.address}/ws") as websocket:
+        await until(lambda: _in_flight(target, leaves.digest), lambda n: n == 1)
+        await target.apply(LANE, Desired(2, ONE))
+        await until(lambda: _state(target, leaves.digest), lambda state: state is RunState.DRAINING)
+        await users.ask(5)
+        await websocket.send_str("still there")
+        assert await websocket.receive_str() == "2:still there"
+        assert await _state(target, leaves.digest) is RunState.DRAINING
+    await until(lambda: _state(target, leaves.digest), lambda state: state is None)
+    assert users.got == {"1": 5}
+
+
+async def test_websocket_is_closed_at_the_drain_limit_and_not_before(
+    target: HostedTarget, users: Users
+) -> None:
+    limit_s, loop = 2.0, asyncio.get_running_loop()
+    leaves = release("2", drain_s=limit_s)
+    await target.apply(LANE, Desired(1, ONE, leaves, 100))
+    await settled(target, {"2": 100})
+    async with users.session.ws_connect(f"{users.address}/ws") as websocket:
+        await until(lambda: _in_flight(target, leaves.digest), lambda n: n == 1)
+        began = loop.time()
+        await target.apply(LANE, Desired(2, ONE))
+        async with asyncio.timeout(PATIENCE_S):
+            ended = await websocket.receive()
+        # The host counts from the order on, by a clock of milliseconds.
+        assert loop.time() - began > limit_s - 0.1
+        assert ended.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
+    await until(lambda: _state(target, leaves.digest), lambda state: state is None)
 
 
 async def test_orderly_stop_leaves_no_process(target: HostedTarget, users: Users) -> None:

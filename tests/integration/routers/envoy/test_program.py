@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from bot.adapters.routers.envoy.admin import EnvoyAdmin
+from bot.adapters.routers.envoy.config import EnvoyLimits
 from bot.adapters.routers.envoy.files import DiscoveryFiles, place
 from bot.adapters.routers.envoy.process import EnvoyProcess, find_program
 from bot.adapters.routers.envoy.router import EnvoyRouter
@@ -22,10 +23,17 @@ from bot.domain.rollout.model import Lane
 from bot.ports.data_plane.routers import Backend, LaneRoute, Share, Split, Stickiness
 from bot.ports.errors import TargetRefused, Unreachable
 from tests.support.repository import EXAMPLES
-from tests.support.routers.client import Address, ask
+from tests.support.routers.client import Address, Connection, ask
 from tests.support.routers.crowd import crowd
 from tests.support.routers.release import TestRelease
-from tests.support.routers.subjects import LANE, RouterSubject, envoy_process, envoy_router, need_envoy
+from tests.support.routers.subjects import (
+    LANE,
+    RouterSubject,
+    envoy_process,
+    envoy_router,
+    need_envoy,
+    running,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.real
@@ -356,3 +364,34 @@ async def test_example_of_an_own_envoy_is_routed_by_files_and_left_running(
     finally:
         program.terminate()
         program.wait()
+
+
+# ---- proxies in front ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hops", "client", "scheme"),
+    [(0, "127.0.0.1", "http"), (1, "3.3.3.3", "https"), (2, "2.2.2.2", "https"), (4, "127.0.0.1", "https")],
+)
+async def test_as_many_proxies_are_believed_as_there_are_in_front(
+    process: EnvoyProcess, release: TestRelease, hops: int, client: str, scheme: str
+) -> None:
+    """Where the addresses are fewer than the proxies, none is believed."""
+    router = envoy_router(process, EnvoyLimits(trusted_hops=hops))
+    async with running(RouterSubject(router, lambda: process.pid), {LANE: LaneRoute()}) as found:
+        connection = await Connection.open(await found.split(release.share(100)))
+        await connection.send(
+            b"GET /head HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\n"
+            b"X-Forwarded-For: 2.2.2.2, 3.3.3.3\r\nX-Envoy-External-Address: 9.9.9.9\r\n\r\n"
+        )
+        head = (await connection.receive()).body.decode().lower()
+        connection.close()
+    lines = [line.split(": ", 1) for line in head.split("\r\n") if ": " in line]
+
+    def told(header: str) -> list[str]:
+        values = [value for name, value in lines if name == header]
+        return ",".join(values).replace(" ", "").split(",")
+
+    *kept, own = told("x-forwarded-for")
+    assert kept == ["1.1.1.1", "2.2.2.2", "3.3.3.3"] and own not in kept
+    assert (told("x-envoy-external-address"), told("x-forwarded-proto")) == ([client], [scheme])
