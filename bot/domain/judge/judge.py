@@ -71,6 +71,8 @@ _BY_CHANCE = 0.05
 WORSE = 3.0
 # Slots of the recent past: a stable without a request in them (15 to 30 s of 180) serves no more.
 _LATELY = 2
+# No tick is taken as shorter than this (seconds).
+_LEAST_S = 1e-3
 
 
 def begin(policy: JudgePolicy) -> JudgeState:
@@ -103,7 +105,8 @@ def advance(state: JudgeState, policy: JudgePolicy, tick: Tick) -> JudgeState:
     errors = tick.errors + _unheard(policy, tick)
     tests = _Tests(state.trials, state.pairs, state.stables, state.recents)
     if ticks:
-        tests = _advance_tests(tests, policy, tick, counts, blocks, complete=complete)
+        to_come = None if complete else _to_come(policy, tick, since)
+        tests = _advance_tests(tests, policy, tick, counts, blocks, to_come)
     return JudgeState(
         at=tick.at,
         ticks=ticks,
@@ -122,6 +125,18 @@ def advance(state: JudgeState, policy: JudgePolicy, tick: Tick) -> JudgeState:
         instances=advance_instances(state.instances, policy, tick),
         latency=advance_latency(state.latency, policy, tick),
     )
+
+
+class _ToCome(NamedTuple):
+    """What is still to come of an open block: as multiples of what it has had so far, and of its last tick."""
+
+    of_block: float
+    of_tick: float
+
+
+def _to_come(policy: JudgePolicy, tick: Tick, since: float) -> _ToCome:
+    left_s = max(0.0, since + policy.burst_s - tick.at)
+    return _ToCome(left_s / max(tick.at - since, _LEAST_S), left_s / max(tick.seconds, _LEAST_S))
 
 
 def _error_since(state: JudgeState, tick: Tick, errors: tuple[str, ...]) -> float | None:
@@ -161,18 +176,20 @@ class _Tests(NamedTuple):
 
 
 def _advance_tests(
-    before: _Tests, policy: JudgePolicy, tick: Tick, counts: list[Counts], number: int, *, complete: bool
+    before: _Tests, policy: JudgePolicy, tick: Tick, counts: list[Counts], number: int, to_come: _ToCome | None
 ) -> _Tests:
-    """Every objective's three tests after block `number`: of candidate, pair and stable.
+    """Every objective's three tests after `number` blocks: of candidate, pair and stable.
 
-    complete: whether the tick completes the block; else it is only added to it.
+    to_come: what is still to come of the block that the tick belongs to; None: the tick completes block `number`.
     """
+    this = number if to_come is None else number + 1
     clock = _Clock(
         at=tick.at,
         block=number,
-        complete=complete,
-        share=log_share(number, policy.planned_ticks) if complete else NOTHING,
+        to_come=to_come,
+        share=log_share(this, policy.planned_ticks),
         rest=log_waiting(number, policy.planned_ticks) if number else 0.0,
+        rest_then=log_waiting(this, policy.planned_ticks),
         need=log(policy.evidence_needed),
     )
     trials, pairs, stables, recents = [], [], [], []
@@ -201,14 +218,16 @@ def _advance_tests(
 
 
 class _Clock(NamedTuple):
-    """What all tests of one tick share: its time, the number of blocks and whether the last is complete, and in logs
-    the weight that starts, the weight that waits, and what `FAIL` needs."""
+    """What all tests of one tick share: its time, the number of complete blocks, and what is to come of an open one; in
+    logs the weight that starts with the block, the weight that waits after the complete ones and after the open one,
+    and what `FAIL` needs."""
 
     at: float
     block: int
-    complete: bool
+    to_come: _ToCome | None
     share: float
     rest: float
+    rest_then: float
     need: float
 
 
@@ -243,11 +262,19 @@ def _paired(
 
 
 def _bet(trial: Trial, clock: _Clock, bad: int, expected: float, both: tuple[Counts, Counts]) -> Trial:
-    """A tick's bad requests added to the open block, which is one observation once it is complete."""
-    found, expected = trial.found + bad, trial.expected + expected
-    if not clock.complete:
-        return _counted(trial, clock, trial.log_a, (expected, found), both)
-    return _counted(trial, clock, step(trial.log_a, clock.share, bets(found, expected)), (0.0, 0), both)
+    """A tick's bad requests added to the open block, which is one observation once it is complete.
+
+    What is still to come of a block adds requests that the limit allows for, and no fewer bad ones. So what its bad
+    requests so far will be worth then, they are worth now: the answer would be the same, only later.
+    """
+    found, so_far = trial.found + bad, trial.expected + expected
+    if clock.to_come is None:
+        return _counted(trial, clock, step(trial.log_a, clock.share, bets(found, so_far)), (0.0, 0), both)
+    then = so_far + max(so_far * clock.to_come.of_block, expected * clock.to_come.of_tick)
+    sure = NOTHING
+    if found > then:
+        sure = log_evidence(step(trial.log_a, clock.share, bets(found, then)), clock.rest_then)
+    return _counted(trial, clock, trial.log_a, (so_far, found), both, sure)
 
 
 def _counted(
@@ -256,9 +283,10 @@ def _counted(
     log_a: tuple[float, ...],
     block: tuple[float, int],
     both: tuple[Counts, Counts],
+    sure: float = NOTHING,
 ) -> Trial:
-    """The test with its evidence now and its open block, and the counts added to those that it has seen."""
-    log_m, (c, s) = log_evidence(log_a, clock.rest), both
+    """The test with its evidence now, at least `sure`, and its open block, and the counts added to those it has seen."""
+    log_m, (c, s) = max(sure, log_evidence(log_a, clock.rest)), both
     # In the order of the fields: `replace` takes a third of the time of a tick, and names cost, too.
     return Trial(
         log_a,
