@@ -7,7 +7,7 @@ from math import inf, log, log10
 
 from bot.domain.formatting import count, duration, one_line, percent, times
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
-from bot.domain.judge.rules import RuleState, sums
+from bot.domain.judge.rules import JUST_NOW, SLOTS, RuleState, sums
 from bot.domain.judge.state import JudgeState, Trial
 from bot.domain.judge.statistics.confidence import bounds
 from bot.domain.judge.statistics.instances import Culprit, Standing, beside
@@ -61,9 +61,14 @@ def _trouble(state: JudgeState, policy: JudgePolicy, index: int) -> str:
         pair = state.pairs[index]
         beside = percent(pair.stable_bad / pair.stable_total)
         return f": beyond chance, but stable had {beside} in the same time, so it is not shown to be worse"
-    total, bad = sums(state.recents[index], 4)[2:]
-    lately = f"{percent(bad / total) if total else 'unknown'} in the last {duration(policy.recent_s)}"
-    if state.trials[index].trouble == "perhaps":
+    perhaps = state.trials[index].trouble == "perhaps"
+    recent, span_s = state.recents[index], policy.recent_s
+    total, bad = sums(recent, 4)[2:]
+    if perhaps and bad <= policy.objectives[index].limit * total:  # so it was in the last third alone
+        recent, span_s = recent[-JUST_NOW:], span_s * JUST_NOW / SLOTS
+        total, bad = sums(recent, 4)[2:]
+    lately = f"{percent(bad / total) if total else 'unknown'} in the last {duration(span_s)}"
+    if perhaps:
         return f": beyond chance, but stable is above it too ({lately})"
     return f"; stable breaks it too ({lately}): rolling back would not help"
 

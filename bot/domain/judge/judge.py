@@ -22,7 +22,7 @@ from bot.domain.judge.policy import (
     policy_from_json,
     policy_to_json,
 )
-from bot.domain.judge.rules import RuleError, RuleState, advance_rule, parse_rule, push, sums
+from bot.domain.judge.rules import JUST_NOW, RuleError, RuleState, advance_rule, parse_rule, push, sums
 from bot.domain.judge.state import JudgeState, Recent, SoakState, Trial
 from bot.domain.judge.statistics.instances import advance_instances
 from bot.domain.judge.statistics.latency import advance_latency
@@ -207,8 +207,8 @@ def _advance_tests(
             if policy.on_common_trouble == "hold" and (trial.decided_at is not None or trial.trouble):
                 unknown = 0 < tick.unread_s < policy.error_limit_s
                 serves = tick.stable is not None and any(slot[3] for slot in recent[-_LATELY:])
-                beside_it = sums(recent, 4)[2:]
-                known = _Beside(objective.limit, pair, stable, beside_it, unknown=unknown, serves=serves)
+                past = sums(recent, 4)[2:], sums(recent[-JUST_NOW:], 4)[2:]
+                known = _Beside(objective.limit, pair, stable, *past, unknown=unknown, serves=serves)
                 trial = _common_trouble(trial, policy, clock, known)
         recents.append(recent)
         stables.append(stable)
@@ -311,7 +311,7 @@ def _decided(trial: Trial, policy: JudgePolicy, clock: _Clock) -> Trial:
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """Where stable stands: both tests that know it, and its `(requests, bad)` of the recent past.
+    """Where stable stands: both tests that know it, and its `(requests, bad)` of the recent past and of its last third.
 
     unknown: one of the two releases cannot be read at present, so that stable may be in trouble unseen.
     serves: stable was read and has had requests lately, so that the comparison goes on.
@@ -321,6 +321,7 @@ class _Beside:
     pair: Trial
     stable: Trial
     recent: tuple[int, ...]
+    just_now: tuple[int, ...]
     unknown: bool
     serves: bool
 
@@ -330,8 +331,9 @@ def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _B
 
     Where stable keeps its limit, the comparison must still find the candidate worse, at small odds: seconds in which a
     shared dependency fails on both releases are too few to break stable's limit, and enough to fail a candidate.
-    A stable that is above the limit, perhaps by chance, only delays the decision. Once its trouble is established,
-    what was gathered against the candidate is dropped too, so that the end of the trouble is not held against it.
+    A stable that is above the limit, perhaps by chance, only delays the decision; so does one that clearly is in the
+    last third of that time, since trouble that grows shows there first. Once its trouble is established, what was
+    gathered against the candidate is dropped too, so that the end of the trouble is not held against it.
     A stable that cannot be read delays the decision, too, but only for `error_limit_s`.
     """
     total, bad = beside.recent
@@ -342,11 +344,14 @@ def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _B
         return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "unknown")
     if not above:
         compared = beside.serves and beside.pair.stable_total > 0
-        if trial.decided_at is None or not compared or beside.pair.log_m >= log(WORSE):
+        if trial.decided_at is None or not compared:
             return replace(trial, trouble=None)
-        return replace(trial, decided_at=None, trouble="alike")
-    phi = policy.phi or 1.0
-    chance = at_least(bad / phi, total / phi, beside.limit) if bad >= policy.min_bad else 1.0
+        if beside.pair.log_m < log(WORSE):
+            return replace(trial, decided_at=None, trouble="alike")
+        if _by_chance(policy, beside.limit, beside.just_now) > _BY_CHANCE:
+            return replace(trial, trouble=None)
+        return replace(trial, decided_at=None, trouble="perhaps")
+    chance = _by_chance(policy, beside.limit, beside.recent)
     if beside.stable.log_m < log(DOUBT) and chance > _BY_CHANCE:
         return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "perhaps")
     log_a = forgotten(trial.log_a, clock.block, policy.planned_ticks)
@@ -359,3 +364,10 @@ def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _B
         decided_at=None,
         trouble="shared",
     )
+
+
+def _by_chance(policy: JudgePolicy, limit: float, past: tuple[int, ...]) -> float:
+    """How likely so many bad requests are at the limit; 1 for fewer than a verdict takes."""
+    total, bad = past
+    phi = policy.phi or 1.0
+    return at_least(bad / phi, total / phi, limit) if bad >= policy.min_bad else 1.0

@@ -217,6 +217,7 @@ def fails(rule: Rule, state: RuleState) -> bool:
 
 
 SLOTS = 12
+JUST_NOW = SLOTS // 3  # the slots at the end of a window that are its last third
 
 # One slot: when it began (unix seconds, a multiple of the slot's length), then the sums in it.
 Slot = tuple[float, ...]
