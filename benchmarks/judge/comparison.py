@@ -26,7 +26,7 @@ from math import comb, inf
 from random import Random
 from statistics import fmean
 
-from benchmarks.judge.contestants import OTHERS, measured_policy, others, policy_of, slipway
+from benchmarks.judge.contestants import OTHERS, measured_policy, others, slipway
 from benchmarks.judge.traffic.library import MODELS, bound_s
 from benchmarks.judge.traffic.scenario import Case
 from benchmarks.report import Row, show
@@ -85,7 +85,7 @@ def measured(task: Task) -> Found:
     for run in range(task.runs):
         scenario = MODELS[task.model].stream(Random(f"{task.model} {task.case} {run}"), task.case)
         mine = slipway(scenario, measured_policy(scenario))
-        new = slipway(scenario, policy_of(scenario))
+        new = slipway(scenario, measured_policy(scenario, new=True))
         passed += mine.passes
         for name, at in {JUDGE: mine.fails_at, NEW: new.fails_at, **others(scenario)}.items():
             fails_at[name].append(at)

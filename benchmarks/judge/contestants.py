@@ -80,14 +80,15 @@ def policy_of(scenario: Scenario) -> JudgePolicy:
     )
 
 
-def measured_policy(scenario: Scenario) -> JudgePolicy:
+def measured_policy(scenario: Scenario, *, new: bool = False) -> JudgePolicy:
     """The same with what an hour of the lane's own history says, as a rollout has it from its start on.
 
+    new: a lane without any history.
     The counts are a router's, which can be read every second, where the looks of the scenario are not part of it.
     """
     history = [
         ServedTick(float(n * TICK_S), float(TICK_S), {"errors": Counts(total, bad)})
-        for n, (total, bad) in enumerate(scenario.history, 1)
+        for n, (total, bad) in enumerate(() if new else scenario.history, 1)
     ]
     served = sum(counts.total for look in scenario.looks for counts in look.candidate)
     requests_s = served / TICK_S / len(scenario.looks)

@@ -196,7 +196,41 @@ def test_ticks_shorter_than_a_block_are_one_observation_together() -> None:
     together = judged(JudgePolicy((ERRORS,)), [tick(1, (100, 20))])
     state = each_second(rows)
     assert state.blocks == 1 and state.trials[0].log_m == together.trials[0].log_m > 1
-    assert each_second(rows[:4]).trials[0].log_m == 0 and each_second(rows[:4]).trials[0].bad == 20
+    first = each_second(rows[:1])
+    assert (first.blocks, first.trials[0].log_m) == (0, 0)
+
+
+def test_an_open_block_fails_as_soon_as_its_bad_requests_will_suffice_at_its_end() -> None:
+    policy = JudgePolicy((ERRORS,), burst_s=20.0)
+    every = [tick(n, (100, 100)) for n in range(1, 6)]
+    assert said(policy, every[:4]).outcome is not Outcome.FAIL  # one observation, however bad
+    assert said(policy, every).outcome is Outcome.FAIL
+    few = [*every[:4], tick(5, (100, 3))]
+    assert said(policy, few).outcome is not Outcome.FAIL
+    state = judged(policy, every)
+    assert (state.blocks, state.block_since) == (1, 20.0) and state.trials[0].decided_at == 25.0
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=24))
+def test_an_open_block_is_worth_what_it_will_be_if_all_that_is_to_come_is_good(bad: list[int]) -> None:
+    policy = JudgePolicy((ERRORS,), burst_s=20.0, planned_ticks=6)
+
+    def log_m(some: list[int]) -> float:
+        return judged(policy, [tick(n, (100, one)) for n, one in enumerate(some, 1)]).trials[0].log_m
+
+    complete = bad[: len(bad) // 4 * 4]
+    at_its_end = log_m([*bad, *[0] * (-len(bad) % 4)])
+    so_far = log_m(complete) if complete else 0.0
+    assert log_m(bad) == pytest.approx(at_its_end if bad == complete else max(so_far, at_its_end))
+
+
+def test_a_block_in_which_traffic_rises_is_expected_to_go_on_so() -> None:
+    policy = JudgePolicy((ERRORS,), burst_s=20.0)
+    rising = judged(policy, [tick(1, (10, 0)), tick(2, (400, 30))])
+    whole = replace(tick(4, (1210, 30)), seconds=20.0)
+    assert rising.blocks == 0 and 0 < rising.trials[0].log_m
+    assert rising.trials[0].log_m == pytest.approx(judged(policy, [whole]).trials[0].log_m)
 
 
 def test_a_candidate_worse_than_stable_fails_below_the_limit() -> None:
