@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import log
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.judge.policy import (
@@ -106,7 +106,7 @@ def advance(state: JudgeState, policy: JudgePolicy, tick: Tick) -> JudgeState:
     tests = _Tests(state.trials, state.pairs, state.stables, state.recents)
     if ticks:
         to_come = None if complete else _to_come(policy, tick, since)
-        tests = _advance_tests(tests, policy, tick, counts, blocks, to_come)
+        tests = _advance_tests(tests, policy, tick, counts, blocks, to_come=to_come)
     return JudgeState(
         at=tick.at,
         ticks=ticks,
@@ -176,7 +176,13 @@ class _Tests(NamedTuple):
 
 
 def _advance_tests(
-    before: _Tests, policy: JudgePolicy, tick: Tick, counts: list[Counts], number: int, to_come: _ToCome | None
+    before: _Tests,
+    policy: JudgePolicy,
+    tick: Tick,
+    counts: list[Counts],
+    number: int,
+    *,
+    to_come: _ToCome | None,
 ) -> _Tests:
     """Every objective's three tests after `number` blocks: of candidate, pair and stable.
 
@@ -274,7 +280,7 @@ def _bet(trial: Trial, clock: _Clock, bad: int, expected: float, both: tuple[Cou
     sure = NOTHING
     if found > then:
         sure = log_evidence(step(trial.log_a, clock.share, bets(found, then)), clock.rest_then)
-    return _counted(trial, clock, trial.log_a, (so_far, found), both, sure)
+    return _counted(trial, clock, trial.log_a, (so_far, found), both, sure=sure)
 
 
 def _counted(
@@ -283,9 +289,10 @@ def _counted(
     log_a: tuple[float, ...],
     block: tuple[float, int],
     both: tuple[Counts, Counts],
+    *,
     sure: float = NOTHING,
 ) -> Trial:
-    """The test with its evidence now, at least `sure`, and its open block, and the counts added to those it has seen."""
+    """The test with its evidence now, at least `sure`, its open block, and all counts that it has seen."""
     log_m, (c, s) = max(sure, log_evidence(log_a, clock.rest)), both
     # In the order of the fields: `replace` takes a third of the time of a tick, and names cost, too.
     return Trial(
@@ -343,14 +350,8 @@ def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _B
     if not above and beside.unknown:
         return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "unknown")
     if not above:
-        compared = beside.serves and beside.pair.stable_total > 0
-        if trial.decided_at is None or not compared:
-            return replace(trial, trouble=None)
-        if beside.pair.log_m < log(WORSE):
-            return replace(trial, decided_at=None, trouble="alike")
-        if _by_chance(policy, beside.limit, beside.just_now) > _BY_CHANCE:
-            return replace(trial, trouble=None)
-        return replace(trial, decided_at=None, trouble="perhaps")
+        doubt = _doubt(trial, policy, beside)
+        return replace(trial, decided_at=None if doubt else trial.decided_at, trouble=doubt)
     chance = _by_chance(policy, beside.limit, beside.recent)
     if beside.stable.log_m < log(DOUBT) and chance > _BY_CHANCE:
         return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "perhaps")
@@ -364,6 +365,16 @@ def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _B
         decided_at=None,
         trouble="shared",
     )
+
+
+def _doubt(trial: Trial, policy: JudgePolicy, beside: _Beside) -> Literal["alike", "perhaps"] | None:
+    """Why a test that is decided waits although stable keeps the limit; None: it does not."""
+    compared = beside.serves and beside.pair.stable_total > 0
+    if trial.decided_at is None or not compared:
+        return None
+    if beside.pair.log_m < log(WORSE):
+        return "alike"
+    return "perhaps" if _by_chance(policy, beside.limit, beside.just_now) <= _BY_CHANCE else None
 
 
 def _by_chance(policy: JudgePolicy, limit: float, past: tuple[int, ...]) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 POLICY_VERSION = 1
 
-_BURST_S = 5.0
+BURST_S = 5.0  # by default: nothing shorter is told apart, and a lane without history has longer blocks
 MIN_REQUESTS = 50  # by default; a lane with bursts of failures needs as many bursts
 _LATER = ("burst_s", "measured_s", "together", "requests_s", "on_sick_instance")
 
@@ -128,7 +128,7 @@ class JudgePolicy:
     rules: tuple[Rule, ...] = ()
     alpha: float = 0.01
     phi: float | None = field(default=None, metadata={"first_default": 1.0})
-    burst_s: float = _BURST_S
+    burst_s: float = BURST_S
     measured_s: float = 0.0
     together: float | None = None
     requests_s: float | None = None

@@ -196,10 +196,6 @@ CASES: Mapping[str, Case] = {
     "bad in longer blocks, and the open one suffices already": Case(
         JudgePolicy((ERRORS,), burst_s=20.0), _even(11, (100, 20))
     ),
-    "stable above the limit in the last minute alone": Case(
-        independent((ERRORS,)),
-        [*_even(30, (25, 0), stable=(100, 0)), *(tick(n, (25, 3), stable=(100, 4)) for n in range(31, 36))],
-    ),
     "bad in longer blocks": Case(JudgePolicy((ERRORS,), burst_s=20.0), _even(12, (100, 20))),
     "common trouble in a block that is not complete": Case(
         JudgePolicy((ERRORS,), burst_s=60.0), _even(3, (100, 20), stable=(900, 180))

@@ -68,9 +68,14 @@ def test_runs_are_measured_and_a_block_is_long_enough_for_them(length: int, seed
     found = measured(ticks, "errors", 5.0)
     assert found is not None and found.together == pytest.approx(length, rel=0.2) and found.burst_s == 5.0
     policy = calibrated(POLICY, ticks, 5.0)
-    assert policy.phi is None and policy.burst_s == {3: 5.0, 8: 10.0}[length]
-    assert calibrated(POLICY, ticks, 1.0).burst_s > policy.burst_s  # a run takes longer with less traffic
-    assert calibrated(POLICY, ticks, None).burst_s == 5.0
+    assert (
+        policy.phi is None and policy.burst_s == 30.0
+    )  # a twentieth of the plan: an hour may not show the longest
+    assert calibrated(POLICY, ticks, 0.2).burst_s > policy.burst_s  # a run takes longer with less traffic
+    assert calibrated(POLICY, ticks, None).burst_s == 30.0
+    short = replace(POLICY, planned_ticks=20)
+    assert calibrated(short, ticks, 5.0).burst_s == {3: 5.0, 8: 10.0}[length]
+    assert calibrated(replace(POLICY, planned_ticks=1000), ticks, 5.0).burst_s == 60.0
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -80,6 +85,33 @@ def test_outages_of_twenty_seconds_make_blocks_of_their_length_or_longer(seed: i
     assert policy.planned_ticks * policy.burst_s == pytest.approx(600, rel=0.1)
 
 
+def test_a_rare_long_burst_makes_longer_blocks_though_the_estimate_alone_would_not() -> None:
+    runs = in_runs(Random(1), 4)
+    quiet = next(n for n in range(100, 700) if not any(runs[n - 1 : n + 2]))
+    rare = [*runs[:quiet], 60, *runs[quiet + 1 :]]  # one long burst in an hour of short ones
+    found = measured(ticks_of(rare), "errors", 5.0)
+    assert found is not None and found.at_most > found.together + 5
+    policy = calibrated(POLICY, ticks_of(rare), 2.0)
+    assert policy.burst_s > max(30.0, calibrated(POLICY, ticks_of(runs), 2.0).burst_s)
+    assert policy.burst_s <= 60.0 and policy.planned_ticks * policy.burst_s == pytest.approx(600, rel=0.1)
+
+
+def test_a_new_lane_has_long_blocks_unless_a_person_set_them() -> None:
+    new = calibrated(POLICY, [], None)
+    assert new == replace(POLICY, burst_s=30.0, planned_ticks=20) and new.measured_s == 0
+    few = ticks_of(independent(Random(1), 0.05, LEAST_TICKS - 1))
+    assert calibrated(POLICY, few, 5.0) == new
+    assert calibrated(replace(POLICY, planned_ticks=1000), [], None).burst_s == 60.0
+    for kept in (
+        replace(POLICY, planned_ticks=20),  # a short plan
+        replace(POLICY, burst_s=2.0),
+        replace(POLICY, burst_s=10.0),
+        replace(POLICY, phi=2.0),
+        JudgePolicy((Objective("errors", "errors", 0.01, enforce=False),)),
+    ):
+        assert calibrated(kept, [], None) == kept
+
+
 def test_a_daily_cycle_is_no_burst() -> None:
     random = Random(3)
     bad = [failures(random, 100, 0.005 * (1 - 0.8 * cos(2 * pi * n / 17_280))) for n in range(17_280)]
@@ -87,14 +119,13 @@ def test_a_daily_cycle_is_no_burst() -> None:
     assert found is not None and found.burst_s == 5.0 and found.at_most <= 1.2
 
 
-def test_too_little_history_leaves_the_policy_as_it_is() -> None:
+def test_a_quiet_history_leaves_the_policy_as_it_is() -> None:
     few = independent(Random(1), 0.05, LEAST_TICKS - 1)
     assert measured(ticks_of(few), "errors", 5.0) is None
     rare = [1] * (LEAST_BAD - 1) + [0] * 1000
     assert measured(ticks_of(rare), "errors", 5.0) is None
     assert measured(ticks_of([*rare, 1]), "errors", 5.0) is not None
-    for history in (few, rare, []):
-        assert calibrated(POLICY, ticks_of(history), 5.0) == POLICY
+    assert calibrated(POLICY, ticks_of(rare), 5.0) == POLICY
     assert measured(ticks_of(independent(Random(1))), "latency", 5.0) is None
 
 
@@ -134,3 +165,13 @@ def test_the_worst_of_the_objectives_counts_and_a_given_phi_stays() -> None:
     assert calibrated(given, one_by_one, 5.0) == given
     nothing = JudgePolicy((Objective("errors", "errors", 0.01, enforce=False),))
     assert calibrated(nothing, one_by_one, 5.0) == nothing
+
+
+def test_an_objective_that_nothing_is_known_of_does_not_make_independent_failures_a_burst() -> None:
+    policy = JudgePolicy((ERRORS, SLOW))
+    ticks = [
+        ServedTick(tick.at, tick.seconds, {**tick.counts, "latency>2s": Counts(100, 0)})
+        for tick in ticks_of(independent(Random(1)))
+    ]
+    found = calibrated(policy, ticks, 5.0)
+    assert (found.phi, found.burst_s, found.planned_ticks) == (None, 5.0, 120)
