@@ -34,7 +34,8 @@ _INDEPENDENT = 1.1
 # A burst should rarely lie across two blocks, so a block is this many times as long.
 _ACROSS = 5.0
 # Where they do not count one by one, and where nothing is known, a block is at least this part of the plan, or a minute
-# of a long one. Up to twice that it covers what the estimates may have missed; with fewer blocks, little is found in time.
+# of a long one. Up to twice that it covers what the estimates may have missed; with fewer blocks, little is found in
+# time.
 _BLOCKS = 20
 _MINUTE_S = 60.0
 # A release so many times above its limit is found in this many ticks: more cost much, and find it little sooner.
