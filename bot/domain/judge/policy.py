@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 POLICY_VERSION = 1
 
-BURST_S = 5.0  # by default: nothing shorter is told apart, and a lane without history has longer blocks
+BURST_S = 5.0  # by default; where failures come in bursts, and without history, blocks are longer
 MIN_REQUESTS = 50  # by default; a lane with bursts of failures needs as many bursts
 _LATER = ("burst_s", "measured_s", "together", "requests_s", "on_sick_instance")
 
