@@ -64,6 +64,13 @@ class SwarmNode(DockerEngine):
         """In the swarm."""
         return str(json.loads(self.ask("GET", "/info"))["Swarm"]["NodeID"])
 
+    def killed(self) -> None:
+        """Its engine is gone at once, and comes back with `start`. Containers run on meanwhile."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def lost(self) -> None:
         """The machine is gone at once: its containers, its engine, and its network."""
         assert self._process is not None
@@ -89,25 +96,31 @@ class SwarmNode(DockerEngine):
 
 
 class Swarm:
-    """A manager, which works too, and perhaps further nodes."""
+    """A manager, which works too, and perhaps further nodes; so many `managers` in all, the first ones."""
 
-    def __init__(self, nodes: list[SwarmNode], gateway: str) -> None:
+    def __init__(self, nodes: list[SwarmNode], gateway: str, managers: int = 1) -> None:
         self.nodes = nodes
         self.gateway = gateway
         self.manager = nodes[0]
         address = self.manager.ip
         body = {"ListenAddr": f"{address}:2377", "AdvertiseAddr": address}
         self.manager.ask("POST", "/swarm/init", json.dumps(body).encode())
-        token = json.loads(self.manager.ask("GET", "/swarm"))["JoinTokens"]["Worker"]
-        for node in nodes[1:]:
+        tokens = json.loads(self.manager.ask("GET", "/swarm"))["JoinTokens"]
+        for index, node in enumerate(nodes[1:], start=1):
+            token = tokens["Manager" if index < managers else "Worker"]
             body = {"ListenAddr": f"{node.ip}:2377", "AdvertiseAddr": node.ip, "JoinToken": token}
             node.ask("POST", "/swarm/join", json.dumps(body | {"RemoteAddrs": [f"{address}:2377"]}).encode())
         # A node that has joined gets nothing to do until its manager has heard from it again.
         deadline = time.monotonic() + PATIENCE_S
-        while {each["Status"]["State"] for each in self._nodes()} != {"ready"}:
+        while not self._complete(managers):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the nodes of the swarm are not ready: {self._nodes()}")
             time.sleep(0.05)
+
+    def _complete(self, managers: int) -> bool:
+        found = self._nodes()
+        reachable = [each.get("ManagerStatus", {}).get("Reachability") for each in found].count("reachable")
+        return reachable == managers and {each["Status"]["State"] for each in found} == {"ready"}
 
     def _nodes(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.manager.ask("GET", "/nodes"))
@@ -148,8 +161,11 @@ class Swarm:
 
 
 @contextmanager
-def docker_swarm(nodes: int = 1) -> Iterator[Swarm]:
-    """Skips where there is no Docker Engine, or no right to start one."""
+def docker_swarm(nodes: int = 1, managers: int = 1) -> Iterator[Swarm]:
+    """A swarm of so many machines, the first `managers` of which manage it.
+
+    Skips where there is no Docker Engine, or no right to start one.
+    """
     if os.geteuid() != 0 or not all(map(shutil.which, ("dockerd", "busybox", "ip", "nsenter"))):
         pytest.skip("needs root, dockerd (docker.io), busybox-static, iproute2 and nsenter")
     folder = Path(tempfile.mkdtemp(prefix="slipway-swarm-"))
@@ -160,7 +176,7 @@ def docker_swarm(nodes: int = 1) -> Iterator[Swarm]:
             (folder / str(index)).mkdir()
             made.append(SwarmNode(folder / str(index), number, index))
             made[-1].start()
-        yield Swarm(made, f"172.28.{number}.1")
+        yield Swarm(made, f"172.28.{number}.1", managers)
     finally:
         for node in reversed(made):
             node.close()

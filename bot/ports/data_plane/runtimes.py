@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bot.domain.rollout.model import Lane, Release, RunState
 
@@ -106,5 +106,17 @@ class Runtime(Protocol):
         """All releases that are there, by lane and digest, in one read. One that is gone is not in it.
 
         Raises `Unreachable`.
+        """
+        ...
+
+
+@runtime_checkable
+class FollowsSettings(Protocol):
+    """A runtime some of the settings of which may change while it runs."""
+
+    async def follow(self, settings: Mapping[str, Any]) -> bool:
+        """Work by these settings from now on; False, and nothing is done, when that takes a restart.
+
+        settings: of the target, as they are written. Raises OSError for files that they name.
         """
         ...

@@ -1,12 +1,14 @@
-"""A swarm of two machines: replicas are spread, and move when a node is drained or lost."""
+"""A swarm of several machines: replicas are spread, move when a node is drained or lost, and managers are replaced."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,14 +18,14 @@ from bot.adapters.runtimes.docker.settings import EngineAddress
 from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.composition import registry as registry_of_kinds
-from bot.domain.rollout.model import Desired, RunState
+from bot.domain.rollout.model import Desired, Release, RunState
 from bot.ports.data_plane.runtimes import RunningRelease
-from bot.ports.errors import TargetRefused
+from bot.ports.errors import TargetRefused, Unreachable
 from tests.support.docker import Registry, registry
 from tests.support.host import Users, host_of_processes, settled
 from tests.support.routers.subjects import need_envoy
 from tests.support.runtimes import LANE, SwarmKit, SwarmWorld, answer
-from tests.support.swarm import Swarm, docker_swarm
+from tests.support.swarm import Swarm, SwarmNode, docker_swarm
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -205,3 +207,93 @@ async def test_lost_node_is_replaced_and_what_ran_there_can_be_stopped(tmp_path:
         on.runtime.stop(LANE, release.digest, drained=True)
         await until(on.runtime.observe, lambda seen: not seen)
         await on.runtime.close()
+
+
+@asynccontextmanager
+async def engine_killed(node: SwarmNode) -> AsyncIterator[None]:
+    """As by `kill -9`; it starts again at the end."""
+    await asyncio.to_thread(node.killed)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(node.start)
+
+
+async def in_time(
+    on: SwarmWorld, release: Release, holds: Callable[[RunningRelease], object]
+) -> RunningRelease:
+    """What is seen of it once that holds, whenever a manager answers. It never fails meanwhile.
+
+    How long managers take to elect a leader, and nodes to find it, is their own affair.
+    """
+
+    async def seen() -> RunningRelease | None:
+        try:
+            return (await on.runtime.observe()).get(LANE, {}).get(release.digest)
+        except Unreachable:
+            return None
+
+    def held(found: RunningRelease | None) -> object:
+        if found is None:
+            return False
+        assert found.state is not RunState.CRASHED, found
+        return holds(found)
+
+    found = await until(seen, held, 240.0)
+    assert found is not None
+    return found
+
+
+def is_ready(seen: RunningRelease) -> bool:
+    return seen.state is RunState.READY
+
+
+@pytest.mark.timeout(900)
+async def test_manager_that_slipway_talks_to_is_killed_and_no_release_fails(tmp_path: Path) -> None:
+    """It leads the swarm, so no manager can answer until another one is elected.
+
+    Each Slipway names managers in its own way, has a stable release, and orders a candidate during the election.
+    """
+    with docker_swarm(nodes=4, managers=3) as swarm:
+        first, second, third, _ = swarm.nodes
+        kit = SwarmKit(swarm, tmp_path)
+        waits: dict[str, Any] = {"constraints": ["node.role == worker"], "ready": {"timeout_s": 240.0}}
+        stable, candidate = (kit.release(version, **waits) for version in ("1.0", "1.1"))
+        named = {"all": swarm.nodes[:3], "another": [second], "told later": [first], "one": [first]}
+        slipways: dict[str, SwarmWorld] = {}
+        for owner, (engine, *further) in named.items():
+            runtime = kit.make(owner, engine=engine.address, managers=[node.address for node in further])
+            await runtime.start(lambda lane: None)
+            slipways[owner] = SwarmWorld(kit, runtime)
+        before = {owner: await on.ready(stable, restart=True) for owner, on in slipways.items()}
+        spread = kit.release("2.0", instances=3, constraints=["node.role == manager"])
+        on_managers = await slipways["all"].ready(spread, restart=True)
+        assert nodes(on_managers) == {first.ip, second.ip, third.ip}
+
+        async with engine_killed(first):
+            for on in slipways.values():
+                on.runtime.run(LANE, candidate, restart=False)
+            with pytest.raises(Unreachable, match=r"The Docker Engine at unix://.* cannot be reached"):
+                await slipways["one"].runtime.observe()
+            assert {await answer(each.instances[0]) for each in before.values()} == {"1.0"}
+            told = {"engine": first.address, "managers": [third.address]}
+            assert await slipways["told later"].runtime.follow(told)
+            for owner in ("all", "another", "told later"):
+                await in_time(slipways[owner], candidate, is_ready)
+            await in_time(
+                slipways["all"], spread, lambda seen: is_ready(seen) and first.ip not in nodes(seen)
+            )
+            with pytest.raises(Unreachable):
+                await slipways["one"].runtime.observe()
+
+        for on in slipways.values():
+            brought = await in_time(on, candidate, is_ready)
+            assert (brought.instances[0].restarts, brought.instances[0].detail) == (0, "")
+            assert await answer(brought.instances[0]) == "1.1"
+            # A new leader may hear from a node too late: its replicas then start again, and none has failed.
+            served = await in_time(on, stable, is_ready)
+            assert (served.instances[0].restarts, served.instances[0].detail) == (0, "")
+            assert await answer(served.instances[0]) == "1.0"
+        for on in slipways.values():
+            await on.runtime.close()
+        assert not swarm.services()

@@ -293,7 +293,7 @@ async def test_many_services_are_observed_by_two_requests(on_swarm: SwarmWorld) 
 
 async def test_engine_that_is_no_manager_is_said(docker: DockerEngine, on_swarm: SwarmWorld) -> None:
     runtime = on_swarm.kit.make("late", engine=docker.address)
-    with pytest.raises(Unreachable, match="does not list services: This node is not a swarm manager"):
+    with pytest.raises(Unreachable, match="cannot answer for the swarm: This node is not a swarm manager"):
         await runtime.start(lambda lane: None)
 
 

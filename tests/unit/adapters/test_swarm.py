@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from bot.adapters.runtimes.docker.engine import EngineError
 from bot.adapters.runtimes.swarm.body import service_body
+from bot.adapters.runtimes.swarm.managers import cannot_answer
+from bot.adapters.runtimes.swarm.release import SwarmRelease
+from bot.adapters.runtimes.swarm.services import SwarmService
 from bot.adapters.runtimes.swarm.settings import SwarmSettings
 from bot.adapters.runtimes.swarm.spec import SwarmSpec
 from bot.adapters.runtimes.swarm.tasks import Node, Nodes, OwnNode, task_of
 from bot.composition import registry
+from bot.domain.rollout.model import Lane, Release, RunState
 
 IMAGE = f"web@sha256:{'0' * 64}"
+TLS = {"ca": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
 LABELS = {
     "slipway.service": "web",
     "slipway.environment": "production",
@@ -136,3 +143,57 @@ def test_manager_without_tls_elsewhere_is_refused_and_each_manager_is_a_place() 
     local = settings.model_validate({"kind": "swarm"})
     assert isinstance(local, SwarmSettings)
     assert not list(local.problems()) and local.place == "swarm" != remote.place
+
+
+def test_further_managers_are_held_to_the_same_rules_and_make_no_other_place() -> None:
+    settings = registry.KINDS.targets["swarm"].settings
+    written = {"kind": "swarm", "engine": "tcp://one.example.com:2376", "tls": TLS}
+    one = settings.model_validate(written)
+    several = settings.model_validate({**written, "managers": ["ssh://ann@two.example.com"]})
+    assert isinstance(one, SwarmSettings) and isinstance(several, SwarmSettings)
+    assert several.place == one.place and not list(several.problems())
+    bare = {"kind": "swarm", "managers": ["ssh://two.example.com", "tcp://three.example.com:2376"]}
+    assert [problem.path for problem in settings.model_validate(bare).problems()] == [("managers", 1)]
+    unused = {"kind": "swarm", "managers": ["ssh://two.example.com"], "tls": TLS}
+    assert [problem.path for problem in settings.model_validate(unused).problems()] == [("tls",)]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words", "away"),
+    [
+        ("/services", 500, "rpc error: code = Unknown desc = The swarm does not have a leader.", True),
+        ("/services/create", 500, "raft: failed to process the request: node lost leader status", True),
+        ("/nodes", 503, "This node is not a swarm manager. Worker nodes can't be used to view", True),
+        ("/tasks", 500, "rpc error: code = DeadlineExceeded desc = context deadline exceeded", True),
+        ("/tasks/t1/logs", 500, "rpc error: code = DeadlineExceeded desc = context deadline exceeded", False),
+        ("/services/create", 400, "rpc error: code = InvalidArgument desc = name must be valid", False),
+        ("/services/s1/update", 500, "rpc error: code = Unknown desc = update out of sequence", False),
+        ("/services/create", 404, "network nowhere not found", False),
+        ("/distribution/web:1/json", 503, "received unexpected HTTP status: 503", False),
+        ("/images/web:1/json", 500, "context deadline exceeded", False),
+    ],
+)
+def test_swarm_without_a_leader_is_told_from_a_refusal(
+    path: str, status: int, words: str, away: bool
+) -> None:
+    assert cannot_answer(path, EngineError(status, words)) is away
+
+
+def test_service_was_removed_once_it_has_been_missing_for_a_while() -> None:
+    """The first listings of a new leader may lack it."""
+    surroundings = SimpleNamespace(engine=SimpleNamespace(outages=0), changed=lambda lane: None)
+    lane = Lane("web", "production")
+    release = SwarmRelease(
+        surroundings,  # type: ignore[arg-type]
+        lane,
+        Release("web", "1.0", "sha256:1"),
+        SwarmSpec.model_validate({"image": IMAGE}),
+        adopted=True,
+    )
+    there = SwarmService("s1", {}, {})
+    for at, service in ((1.0, there), (2.0, None), (3.9, None), (4.0, there), (5.0, None), (6.9, None)):
+        release.see(service, [], at)
+        assert release.observed().state is RunState.STARTING
+    release.see(None, [], 7.0)
+    (instance,) = release.observed().instances
+    assert (instance.state, instance.detail) == (RunState.CRASHED, "was removed")

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,53 +37,32 @@ class EngineError(Exception):
         self.status = status
 
 
-class DockerApi:
-    """One engine. folder: private, for the socket that an ssh connection forwards.
+class EngineApi(ABC):
+    """The Engine's API, which one engine or several answer.
 
-    `outages` counts how often a connection to the engine failed: what ran before may be gone since.
-    Requests raise `EngineError`, and `Unreachable` while the engine does not answer.
+    `outages` counts how often a connection failed: what ran before may be gone since.
+    Requests raise `EngineError`, and `Unreachable` while no engine answers.
     """
 
-    def __init__(self, settings: EngineAddress, folder: Path) -> None:
-        self.address = settings.engine
-        self.outages = 0
-        self._settings = settings
-        self._forwarded: ForwardedSocket | None = None
-        self._base, self._path = "http://engine", ""
-        parts = urlsplit(self.address)
-        if parts.scheme == "tcp":
-            self._base = f"{'https' if settings.tls else 'http'}://{parts.netloc}"
-        elif parts.scheme == "ssh":
-            self._forwarded = ForwardedSocket(self.address, folder)
-            self._path = str(self._forwarded.path)
-        else:
-            self._path = parts.path
-        self._tls = self._context()
-        self._session: aiohttp.ClientSession | None = None
-        self._version = ""
+    outages = 0
 
-    def _connect(self) -> aiohttp.BaseConnector:
-        if self._path:
-            return aiohttp.UnixConnector(self._path, limit=0)
-        return aiohttp.TCPConnector(ssl=self._tls or True, limit=0)
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What answers, for people."""
 
-    def _context(self) -> ssl.SSLContext | None:
-        tls = self._settings.tls
-        if tls is None:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=str(tls.ca))
-            context.load_cert_chain(str(tls.cert), str(tls.key))
-        except (OSError, ssl.SSLError) as problem:
-            raise OSError(f"The certificates for {self.address} cannot be read: {problem}") from None
-        return context
+    @abstractmethod
+    def request(
+        self, method: str, path: str, **more: Any
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """The answer, with a status below 400; any other raises `EngineError`."""
 
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-        if self._forwarded is not None:
-            await self._forwarded.close()
+    @abstractmethod
+    async def probe(self) -> None:
+        """Count an outage unless the engine takes a new connection."""
+
+    @abstractmethod
+    async def close(self) -> None: ...
 
     async def get(self, path: str, **more: Any) -> Json:
         """The answer's JSON."""
@@ -117,6 +97,50 @@ class DockerApi:
                     return
                 if line.strip():
                     yield json.loads(line)
+
+
+class DockerApi(EngineApi):
+    """One engine. folder: private, for the socket that an ssh connection forwards."""
+
+    def __init__(self, settings: EngineAddress, folder: Path) -> None:
+        self.address = settings.engine
+        self._settings = settings
+        self._forwarded: ForwardedSocket | None = None
+        self._base, self._path = "http://engine", ""
+        parts = urlsplit(self.address)
+        if parts.scheme == "tcp":
+            self._base = f"{'https' if settings.tls else 'http'}://{parts.netloc}"
+        elif parts.scheme == "ssh":
+            self._forwarded = ForwardedSocket(self.address, folder)
+            self._path = str(self._forwarded.path)
+        else:
+            self._path = parts.path
+        self._tls = self._context()
+        self._session: aiohttp.ClientSession | None = None
+        self._version = ""
+
+    def _connect(self) -> aiohttp.BaseConnector:
+        if self._path:
+            return aiohttp.UnixConnector(self._path, limit=0)
+        return aiohttp.TCPConnector(ssl=self._tls or True, limit=0)
+
+    def _context(self) -> ssl.SSLContext | None:
+        tls = self._settings.tls
+        if tls is None:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=str(tls.ca))
+            context.load_cert_chain(str(tls.cert), str(tls.key))
+        except (OSError, ssl.SSLError) as problem:
+            raise OSError(f"The certificates for {self.address} cannot be read: {problem}") from None
+        return context
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+        if self._forwarded is not None:
+            await self._forwarded.close()
 
     @contextlib.asynccontextmanager
     async def request(

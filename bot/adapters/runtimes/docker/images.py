@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
+from bot.adapters.runtimes.docker.engine import DockerApi, EngineApi, EngineError
 from bot.adapters.runtimes.docker.settings import EngineAddress
 from bot.adapters.runtimes.spec import fill
 from bot.domain.rollout.model import Release
@@ -129,15 +129,22 @@ class Logins:
 
 async def pin(settings: EngineAddress, release: Release, environment: str) -> Release:
     """`resolve`, by an engine that is asked this once."""
+    return await pin_by(lambda folder: DockerApi(settings, folder), settings, release, environment)
+
+
+async def pin_by(
+    connect: Callable[[Path], EngineApi], settings: EngineAddress, release: Release, environment: str
+) -> Release:
+    """`resolve`, by what `connect` makes with a folder of its own; it is closed again."""
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
-        engine = DockerApi(settings, Path(folder))
+        engine = connect(Path(folder))
         try:
             return await resolve(engine, Logins(settings.logins), release, environment=environment)
         finally:
             await engine.close()
 
 
-async def resolve(engine: DockerApi, logins: Logins, release: Release, *, environment: str = "") -> Release:
+async def resolve(engine: EngineApi, logins: Logins, release: Release, *, environment: str = "") -> Release:
     """`release` with its image pinned by the digest that its tag has now; its own digests cover that.
 
     An image that no registry has, but this engine, is pinned by its id. Raises `TargetRefused` for an image that does
@@ -175,7 +182,7 @@ def pinned(release: Release, image: str) -> Release:
     )
 
 
-async def _digest(engine: DockerApi, logins: Logins, reference: Reference) -> str:
+async def _digest(engine: EngineApi, logins: Logins, reference: Reference) -> str:
     """Raises `ImageUnavailable`, `Unreachable`."""
     headers = await logins.headers(reference)
     try:
@@ -185,7 +192,7 @@ async def _digest(engine: DockerApi, logins: Logins, reference: Reference) -> st
     return str(told["Descriptor"]["digest"])
 
 
-async def why_missing(engine: DockerApi, logins: Logins, image: str) -> ImageUnavailable | None:
+async def why_missing(engine: EngineApi, logins: Logins, image: str) -> ImageUnavailable | None:
     """Why a pinned image cannot be had, as far as this engine can tell. Raises `Unreachable`."""
     reference = Reference.parse(image)
     if not reference.name:
@@ -197,13 +204,13 @@ async def why_missing(engine: DockerApi, logins: Logins, image: str) -> ImageUna
     return None
 
 
-async def _local_id(engine: DockerApi, reference: Reference) -> str | None:
+async def _local_id(engine: EngineApi, reference: Reference) -> str | None:
     with contextlib.suppress(EngineError):
         return str((await engine.get(f"/images/{reference}/json"))["Id"])
     return None
 
 
-async def ensure(engine: DockerApi, logins: Logins, image: str, progress: Callable[[str], None]) -> None:
+async def ensure(engine: EngineApi, logins: Logins, image: str, progress: Callable[[str], None]) -> None:
     """Pull a pinned image unless the engine has it. `progress` gets phrases such as "pulling 120 of 340 MB".
 
     Raises `ImageUnavailable`, `Unreachable`.

@@ -164,7 +164,7 @@ class DockerRuntime:
                         if lane in self._lanes:
                             self._changed(lane)
                 self.engine.outages += 1  # the engine ended the stream: it stops
-            except (Unreachable, EngineError, ValueError) as problem:
+            except (Unreachable, EngineError, ValueError, TimeoutError) as problem:
                 log.info("no events from the engine: %s", problem)
             self._looks.wake()
             await asyncio.sleep(_ENGINE_BACK_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +16,9 @@ from bot.values import Part, RelativePath, Text, shaped
 
 DEFAULT_ENGINE = "unix:///var/run/docker.sock"
 _ADDRESS = r"^unix:///.|^tcp://[^/:]+:\d+$|^ssh://[^/]+(/.*)?$"
+
+
+Address = Annotated[str, *shaped(_ADDRESS, "unix:///PATH, tcp://HOST:PORT or ssh://[USER@]HOST[:PORT]")]
 
 
 def _is_ip(text: str) -> bool:
@@ -36,11 +39,9 @@ class TlsSettings(Part):
 class EngineAddress(Part):
     """Where a Docker Engine listens, and its logins to registries."""
 
-    engine: Annotated[str, *shaped(_ADDRESS, "unix:///PATH, tcp://HOST:PORT or ssh://[USER@]HOST[:PORT]")] = (
-        Field(
-            default=DEFAULT_ENGINE,
-            description="Where the engine listens. ssh:// uses the system's ssh and its settings.",
-        )
+    engine: Address = Field(
+        default=DEFAULT_ENGINE,
+        description="Where the engine listens. ssh:// uses the system's ssh and its settings.",
     )
     tls: TlsSettings | None = Field(default=None, description="Certificates for an engine at tcp://.")
     logins: RelativePath | None = Field(
@@ -51,20 +52,21 @@ class EngineAddress(Part):
     @property
     def is_local(self) -> bool:
         """Whether the engine runs on this machine."""
-        parts = urlsplit(self.engine)
-        if parts.scheme == "unix":
-            return True
-        return parts.hostname == "localhost" or (
-            _is_ip(parts.hostname or "") and _loopback(parts.hostname or "")
-        )
+        return _local(self.engine)
+
+    @property
+    def addresses(self) -> Mapping[tuple[str | int, ...], str]:
+        """All addresses, by where they are written; that of `engine` first."""
+        return {("engine",): self.engine}
 
     def problems(self) -> Iterator[SettingsProblem]:
-        scheme = urlsplit(self.engine).scheme
-        if scheme == "tcp" and self.tls is None and not self.is_local:
-            sentence = f"{self.engine} without TLS gives the engine's machine to everyone who can reach it."
-            yield SettingsProblem(("engine",), sentence, "Add `tls:` with ca, cert and key, or use ssh://.")
-        if scheme != "tcp" and self.tls is not None:
-            yield SettingsProblem(("tls",), f"{scheme}:// has no TLS.", "It is for engines at tcp://.")
+        for written, address in self.addresses.items():
+            if urlsplit(address).scheme == "tcp" and self.tls is None and not _local(address):
+                sentence = f"{address} without TLS gives the engine's machine to everyone who can reach it."
+                yield SettingsProblem(written, sentence, "Add `tls:` with ca, cert and key, or use ssh://.")
+        schemes = [urlsplit(address).scheme for address in self.addresses.values()]
+        if "tcp" not in schemes and self.tls is not None:
+            yield SettingsProblem(("tls",), f"{schemes[0]}:// has no TLS.", "It is for engines at tcp://.")
 
     @property
     def place_suffix(self) -> str:
@@ -108,6 +110,12 @@ class DockerSettings(EngineSettings, HostedTargetSettings):
     @property
     def place(self) -> str:
         return self.kind + self.place_suffix
+
+
+def _local(address: str) -> bool:
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return parts.scheme == "unix" or host == "localhost" or (_is_ip(host) and _loopback(host))
 
 
 def _loopback(address: str) -> bool:

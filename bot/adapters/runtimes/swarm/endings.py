@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.adapters.runtimes.docker.containers import exit_of, last_words, unframed
-from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
+from bot.adapters.runtimes.docker.engine import EngineApi, EngineError
 from bot.adapters.runtimes.docker.images import Logins, why_missing
 from bot.adapters.runtimes.swarm.spec import SwarmSpec
 from bot.adapters.runtimes.swarm.tasks import Task
@@ -28,7 +28,7 @@ class Ending:
 class Endings:
     """Asks the swarm how tasks ended, wherever they ran. Raises `Unreachable`."""
 
-    def __init__(self, engine: DockerApi, logins: Logins) -> None:
+    def __init__(self, engine: EngineApi, logins: Logins) -> None:
         self._engine = engine
         self._logins = logins
 

@@ -16,9 +16,10 @@ def _make(settings: SwarmSettings, context: RuntimeContext) -> Runtime:
 
 
 async def _pin(settings: SwarmSettings, release: Release, environment: str) -> Release:
-    from bot.adapters.runtimes.docker.images import pin
+    from bot.adapters.runtimes.docker.images import pin_by
+    from bot.adapters.runtimes.swarm.managers import Managers
 
-    return await pin(settings, release, environment)
+    return await pin_by(lambda folder: Managers(settings, folder), settings, release, environment)
 
 
 KIND = runtime_kind(SwarmSettings, _make, spec=SwarmSpecSettings, pin=_pin)

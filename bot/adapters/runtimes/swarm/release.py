@@ -10,7 +10,7 @@ from typing import Protocol
 
 import aiohttp
 
-from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
+from bot.adapters.runtimes.docker.engine import EngineApi, EngineError
 from bot.adapters.runtimes.docker.images import ImageUnavailable
 from bot.adapters.runtimes.docker.labels import places_of
 from bot.adapters.runtimes.docker.readiness import ContainerReadiness
@@ -29,12 +29,14 @@ log = logging.getLogger(__name__)
 _TRY_AGAIN_S = 0.5
 _GOING_S = 0.1
 _NODES_EVERY_S = 2.0
+# A manager that has just become the leader may not have taken in yet what the former one did last.
+_REMOVED_S = 2.0
 
 
 class SwarmReleaseSurroundings(Protocol):
     """The part of the runtime that a release uses."""
 
-    engine: DockerApi
+    engine: EngineApi
     services: Services
     endings: Endings
     readiness: ContainerReadiness
@@ -71,6 +73,7 @@ class SwarmRelease:
         self._replicas = [Replica(self, index) for index in range(spec.instances)]
         self._service: SwarmService | None = None
         self._created = adopted
+        self._missed_at = 0.0
         self._since = 0.0  # listings that were asked for before know nothing of the last change
         self._wake = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
@@ -124,11 +127,14 @@ class SwarmRelease:
         if asked_at <= self._since:
             return
         if service is None and self._service is not None and self._created and not self._exiting:
+            self._missed_at = self._missed_at or asked_at
+            if asked_at < self._missed_at + _REMOVED_S:
+                return
             self._created = False
             for replica in self._replicas:
                 if not replica.down:
                     replica.fail("was removed")
-        self._service = service
+        self._service, self._missed_at = service, 0.0
         for replica in self._replicas:
             if service is not None and self._adopted and replica.index in service.held:
                 replica.held(service.held[replica.index])

@@ -7,16 +7,18 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import aiohttp
 
 from bot.adapters.runtimes.context import RuntimeContext
-from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
+from bot.adapters.runtimes.docker.engine import EngineApi, EngineError
 from bot.adapters.runtimes.docker.images import Logins
 from bot.adapters.runtimes.docker.labels import VERSION, kept_in
 from bot.adapters.runtimes.docker.readiness import ContainerReadiness
 from bot.adapters.runtimes.looking import Looks, exited
 from bot.adapters.runtimes.swarm.endings import Endings
+from bot.adapters.runtimes.swarm.managers import Managers
 from bot.adapters.runtimes.swarm.release import SwarmRelease
 from bot.adapters.runtimes.swarm.services import Key, Listing, Services
 from bot.adapters.runtimes.swarm.settings import ManagerSettings, SwarmSettings
@@ -39,7 +41,8 @@ class SwarmRuntime:
 
     def __init__(self, settings: ManagerSettings, context: RuntimeContext) -> None:
         logins = Logins(settings.logins)
-        self.engine = DockerApi(settings, context.folder)
+        self._managers = Managers(settings, context.folder)
+        self.engine: EngineApi = self._managers
         self.services = Services(self.engine, settings, logins, context.owner)
         self.endings = Endings(self.engine, logins)
         self.readiness = ContainerReadiness(context.folder / "ready")
@@ -93,6 +96,10 @@ class SwarmRuntime:
         release = self._releases.get((lane, digest))
         if release is not None:
             release.stop(drained=drained)
+
+    async def follow(self, settings: Mapping[str, Any]) -> bool:
+        known = {name: value for name, value in settings.items() if name in ManagerSettings.model_fields}
+        return await self._managers.follow(ManagerSettings.model_validate(known))
 
     async def observe(self) -> Mapping[Lane, Mapping[str, RunningRelease]]:
         await self._looks()
@@ -165,8 +172,9 @@ class SwarmRuntime:
                             self.services.nodes.forget()
                         self._looks.wake()
                 self.engine.outages += 1  # the engine ended the stream: it stops
-            except (Unreachable, EngineError, ValueError) as problem:
+            except (Unreachable, EngineError, ValueError, TimeoutError) as problem:
                 log.info("no events from the manager: %s", problem)
+            self.services.nodes.forget()  # what became of nodes meanwhile is in no event
             self._looks.wake()
             await asyncio.sleep(_ENGINE_BACK_S)
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
+from bot.adapters.runtimes.docker.engine import EngineApi, EngineError
 from bot.adapters.runtimes.docker.images import Logins, Reference
 from bot.adapters.runtimes.docker.labels import (
     DIGEST,
@@ -69,7 +69,7 @@ class Services:
     Requests raise `EngineError`, and `Unreachable` while the manager does not answer.
     """
 
-    def __init__(self, engine: DockerApi, settings: ManagerSettings, logins: Logins, owner: str) -> None:
+    def __init__(self, engine: EngineApi, settings: ManagerSettings, logins: Logins, owner: str) -> None:
         self.nodes = Nodes(engine)
         self._own_node = OwnNode(engine)
         self._engine = engine

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.runtimes.docker.engine import DockerApi
+from bot.adapters.runtimes.docker.engine import EngineApi
 from bot.adapters.runtimes.docker.labels import kept_in
 
 _ENDED = ("complete", "failed", "rejected")
@@ -27,9 +27,10 @@ class Node:
 class Nodes:
     """The nodes of the swarm, asked for when there is one that is not known yet."""
 
-    def __init__(self, engine: DockerApi) -> None:
+    def __init__(self, engine: EngineApi) -> None:
         self._engine = engine
         self._known: dict[str, Node] = {}
+        self._fresh = False
 
     def get(self, node: str) -> Node | None:
         return self._known.get(node)
@@ -45,20 +46,28 @@ class Nodes:
 
     async def know(self, nodes: Collection[str]) -> None:
         """Raises `EngineError`, `Unreachable`."""
-        if set(nodes) <= set(self._known):
+        if self._fresh and set(nodes) <= set(self._known):
             return
-        self._known = {node: Node("", "", up=False) for node in nodes}  # it may have been removed
-        for entry in await self._engine.get("/nodes"):
+        self._fresh = True  # unless something happens while the answer is under way
+        try:
+            listed = await self._engine.get("/nodes")
+        except BaseException:
+            self._fresh = False
+            raise
+        known = {node: Node("", "", up=False) for node in nodes}  # it may have been removed
+        for entry in listed:
+            before = self._known.get(str(entry["ID"]))
             manager = str(entry.get("ManagerStatus", {}).get("Addr", "")).rpartition(":")[0]
             told = str(entry.get("Status", {}).get("Addr", ""))
             address = manager if told in ("", "0.0.0.0") else told  # noqa: S104 - what an old leader says of itself
             name = str(entry.get("Description", {}).get("Hostname", ""))
             up = entry.get("Status", {}).get("State") != "down"
-            self._known[str(entry["ID"])] = Node(name, address, up)
+            known[str(entry["ID"])] = Node(name, address or (before.address if before else ""), up)
+        self._known = known
 
     def forget(self) -> None:
         """Ask again: a node may have come back at another address."""
-        self._known.clear()
+        self._fresh = False
 
 
 class OwnNode:
@@ -68,7 +77,7 @@ class OwnNode:
     containers are gone. By then, a container of another release may have been given such a port.
     """
 
-    def __init__(self, engine: DockerApi) -> None:
+    def __init__(self, engine: EngineApi) -> None:
         self._engine = engine
         self._outages = engine.outages
         self._node = ""
@@ -82,6 +91,7 @@ class OwnNode:
         if self._outages != self._engine.outages:
             self._outages = self._engine.outages
             self._sure.clear()
+            self._node = ""  # another manager may answer now
         running = {
             str(e["ID"]): str(e.get("NodeID", "")) for e in entries if e["Status"]["State"] == "running"
         }
@@ -95,6 +105,8 @@ class OwnNode:
         if here - self._sure:
             containers = await self._engine.get("/containers/json", params=mine)
             there = {str(each["Labels"].get(_TASK, "")) for each in containers}
+        if self._outages != self._engine.outages:  # two managers may have been asked
+            return await self.unconfirmed(entries, mine)
         self._sure = {task for task in running if task not in here or task in self._sure or task in there}
         return set(running) - self._sure
 
@@ -172,6 +184,6 @@ def _address(
                 return str(each["Addresses"][0]).partition("/")[0], port
         return None, None
     for each in (entry["Status"].get("PortStatus") or {}).get("Ports") or ():
-        if each.get("TargetPort") == port and each.get("PublishedPort") and node is not None:
+        if each.get("TargetPort") == port and each.get("PublishedPort") and node is not None and node.address:
             return node.address, int(each["PublishedPort"])
     return None, None

@@ -202,10 +202,12 @@ class Host:
             known = self._platforms.get(settings.place)
             if known is not None:
                 if known.settings != settings:
-                    raise TargetRefused(
-                        f"Runtime and router of {settings.place} change when the host starts again: "
-                        "`slipway host stop`, then `slipway host`."
-                    )
+                    if not await known.follow(settings):
+                        raise TargetRefused(
+                            f"Runtime and router of {settings.place} change when the host starts again: "
+                            "`slipway host stop`, then `slipway host`."
+                        )
+                    self._store.keep_platforms(found.settings for found in self._platforms.values())
                 return
             context = PlatformContext(
                 folder=self.data_dir / "platforms" / settings.place,

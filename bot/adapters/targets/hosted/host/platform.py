@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from bot.adapters.targets.hosted.settings import PlatformSettings
 from bot.domain.rollout.model import Lane
 from bot.ports.data_plane.routers import LaneRoute, RoutedLane, Router, RouterCounts
-from bot.ports.data_plane.runtimes import RunningRelease, Runtime
+from bot.ports.data_plane.runtimes import FollowsSettings, RunningRelease, Runtime
 from bot.ports.errors import TargetRefused
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class Shared(Generic[T]):
 
 
 class Platform:
-    """One runtime and one router, with the lanes that they serve. `settings`: those that both were made from."""
+    """One runtime and one router, with the lanes that they serve. `settings`: those that both work by."""
 
     def __init__(self, settings: PlatformSettings, runtime: Runtime, router: Router) -> None:
         self.settings = settings
@@ -58,6 +58,15 @@ class Platform:
             self._router_started = True
         await self.runtime.start(changed)
         self._runtime_started = True
+
+    async def follow(self, settings: PlatformSettings) -> bool:
+        """Take other settings of the runtime; False when that takes another runtime or router."""
+        same_router = settings.router == self.settings.router
+        if not same_router or not isinstance(self.runtime, FollowsSettings):
+            return False
+        if await self.runtime.follow(settings.runtime):
+            self.settings = settings
+        return self.settings is settings
 
     async def close(self) -> None:
         """Stop all that was started, the runtime's releases too."""
