@@ -47,6 +47,7 @@ _APPLETS = (
 )
 # ann:secret as `htpasswd -B` writes it.
 _LOGIN = "ann:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
+NEEDS = "needs root, dockerd (docker.io), busybox-static and iproute2"
 _BRIDGE = "sliptest"
 # dockerd gives its containerd 15 seconds to start, which a busy machine may need, and then ends.
 _CONTAINERD_LATE = "timeout waiting for containerd to start"
@@ -60,6 +61,8 @@ class DockerEngine:
 
     # What starts it elsewhere, such as in a network namespace.
     _within: tuple[str, ...] = ()
+    # Whether its containers run on while it is stopped, from its next start on.
+    live_restore = False
 
     def __init__(self, folder: Path, *, size: str = "") -> None:
         self.folder = folder
@@ -93,6 +96,7 @@ class DockerEngine:
             "ip": "127.0.0.1",
             "default-address-pool": f"base=172.31.{self._number}.0/24,size=28",
             "shutdown-timeout": "2",
+            "live-restore": str(self.live_restore).lower(),
         }
 
     def start(self) -> None:
@@ -116,7 +120,7 @@ class DockerEngine:
         return "\n".join((self.folder / "log").read_text(errors="replace").splitlines()[-5:])
 
     def stop(self) -> None:
-        """In order; its containers end."""
+        """In order; its containers end, unless `live_restore`."""
         if self._process is not None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -137,10 +141,12 @@ class DockerEngine:
     def close(self) -> None:
         for entry in self._listed() if self._process is not None else []:
             self.call("DELETE", f"/containers/{entry['Id']}?force=1&v=1")
+        if self._process is not None:
+            self.call("POST", "/networks/prune")  # else their bridges would stay
         self.stop()
         subprocess.run(["ip", "link", "delete", self._bridge], check=False, capture_output=True)
-        if self._size:
-            subprocess.run(["umount", "-l", str(self._data)], check=False, capture_output=True)
+        # Of `size`, or left by an engine that ended with `live_restore`.
+        subprocess.run(["umount", "-l", str(self._data)], check=False, capture_output=True)
 
     def call(
         self, method: str, path: str, body: bytes = b"", timeout_s: float = PATIENCE_S
@@ -281,11 +287,16 @@ class Registry:
             self._process = None
 
 
+def can_start() -> bool:
+    """Whether a Docker Engine can be started here, by this user."""
+    return os.geteuid() == 0 and all(map(shutil.which, ("dockerd", "busybox", "ip")))
+
+
 @contextmanager
 def docker_engine(*, size: str = "") -> Iterator[DockerEngine]:
     """Skips where there is no Docker Engine, or no right to start one."""
-    if os.geteuid() != 0 or not all(map(shutil.which, ("dockerd", "busybox", "ip"))):
-        pytest.skip("needs root, dockerd (docker.io), busybox-static and iproute2")
+    if not can_start():
+        pytest.skip(NEEDS)
     folder = Path(tempfile.mkdtemp(prefix="slipway-docker-"))
     engine = DockerEngine(folder, size=size)
     try:

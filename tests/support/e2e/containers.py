@@ -12,8 +12,12 @@ from urllib.parse import urlencode
 
 import yaml
 
+from bot.adapters.targets.hosted import wire
+from bot.adapters.targets.hosted.host.client import HostClient
+from bot.domain.rollout.model import Observed
 from demo.engine import LABEL
 from tests.support.docker import DockerEngine
+from tests.support.e2e.acts import part
 from tests.support.e2e.stack import CONFIG, Stack
 from tests.support.python_image import CHANGES, python_image
 
@@ -64,3 +68,29 @@ def created(docker: DockerEngine, stack: Stack, service: str, environment: str) 
     told = docker.ask("GET", f"/events?{urlencode({'since': '0', 'until': until, 'filters': filters})}")
     events = [json.loads(line) for line in told.splitlines() if line]
     return Counter(event["Actor"]["Attributes"]["slipway.version"] for event in events)
+
+
+async def one_truth(stack: Stack, docker: DockerEngine, service: str, environment: str, serves: str) -> None:
+    """Database, host, router and engine agree on a lane, and it has no container that no one wants."""
+    await stack.served_by(service, environment, serves)
+    row = await stack.one(
+        "SELECT generation, desired FROM lanes WHERE service = $1 AND environment = $2", service, environment
+    )
+    assert row is not None
+    desired = part(row, "desired")
+    assert (desired["stable"]["version"], desired["candidate"]) == (serves, None)
+    wanted = {release["version"]: ["running"] for release in (desired["stable"], *desired["warm"])}
+
+    async def settled() -> bool | None:
+        return True if there(docker, stack, service, environment) == wanted else None
+
+    await stack.until(f"the containers to be {wanted}", settled)
+    seen = await _observed(stack, service, environment)
+    assert seen.generation == desired["generation"]
+    assert {r.version: r.weight for r in seen.running} == {v: 100 * (v == serves) for v in wanted}
+
+
+async def _observed(stack: Stack, *lane: str) -> Observed:
+    """What the host reports: containers as the engine lists them, weights as the router runs them."""
+    client = HostClient(stack.data / "host")
+    return wire.observed_from_json(await client.call({"do": "observe", "lane": list(lane)}))
