@@ -1,4 +1,4 @@
-"""Catalog of the benchmarks that run a whole Slipway: one Discord server, one environment, local processes."""
+"""Catalog of the benchmarks that run a whole Slipway: one Discord server, one environment, one target."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from __future__ import annotations
 GUILD_ID = "1459747831315891395"
 
 
-def catalog(*, plan: str, policy: str, services: str, defaults: str = "") -> str:
-    """The catalog as YAML. plan, policy: in flow style; services, defaults: entries, indented by two."""
+def catalog(
+    *, plan: str, policy: str, services: str, defaults: str = "", target: str = "{kind: process, users: host}"
+) -> str:
+    """The catalog as YAML. plan, policy, target: in flow style; services, defaults: entries, indented by two."""
     return f"""
 guilds:
   harbor:
@@ -22,7 +24,7 @@ defaults:
   roles: {{deploy: [deployer], rollback: [on-call], operate: [deployer], lock: [on-call], notify: [on-call]}}
 {defaults}
 environments: {{production: {{}}}}
-targets: {{local: {{kind: process, users: host}}}}
+targets: {{local: {target}}}
 metrics: {{router: {{kind: router}}}}
 plans: {{measured: {plan}}}
 policies: {{web: {policy}}}

@@ -158,6 +158,22 @@ class DockerKit:
     def release(self, version: str, behaviour: Behaviour = "serves", **spec: Any) -> Release:
         return in_container(self.image, version, behaviour, **spec)
 
+    async def create(self, owner: str, services: int) -> None:
+        """A container for each of so many services of an owner. They do not run, which costs little.
+
+        What is observed does not depend on whether they do.
+        """
+        for number in range(services):
+            labels = {
+                "slipway.owner": owner,
+                "slipway.service": f"s{number}",
+                "slipway.environment": "production",
+            }
+            labels |= {"slipway.version": "1", "slipway.digest": "sha256:1", "slipway.instance": "0"}
+            labels |= {"slipway.restarts": "0", "slipway.settings": "{}"}
+            body = json.dumps({"Image": self.image, "Labels": labels}).encode()
+            await asyncio.to_thread(self.engine.ask, "POST", "/containers/create", body)
+
     async def kill(self, instance: RunningInstance) -> None:
         short = instance.name.partition(".")[2]
         status, said = await asyncio.to_thread(self.engine.call, "POST", f"/containers/{short}/kill")

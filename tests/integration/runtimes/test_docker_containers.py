@@ -197,17 +197,7 @@ async def test_container_that_was_removed_is_started_again(on_docker: DockerWorl
 
 
 async def test_two_hundred_services_are_observed_by_one_request(on_docker: DockerWorld) -> None:
-    """Containers that were only created cost little; what is observed does not depend on whether they run."""
-    for number in range(200):
-        labels = {
-            "slipway.owner": "many",
-            "slipway.service": f"s{number}",
-            "slipway.environment": "production",
-        }
-        labels |= {"slipway.version": "1", "slipway.digest": "sha256:1", "slipway.instance": "0"}
-        labels |= {"slipway.restarts": "0", "slipway.settings": "{}"}
-        body = json.dumps({"Image": on_docker.kit.image, "Labels": labels}).encode()
-        await asyncio.to_thread(on_docker.engine.ask, "POST", "/containers/create", body)
+    await on_docker.kit.create("many", 200)
     runtime = on_docker.kit.make("many")
     await runtime.start(lambda lane: None)
     try:
