@@ -83,5 +83,6 @@ class DiscordMessages:
         )
 
     async def close(self) -> None:
+        await self.alert_cards.close()
         await self.announcer.close()
         await self._charts.close()

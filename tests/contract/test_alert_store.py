@@ -205,6 +205,9 @@ async def test_cards_are_outdated_until_they_show_the_newest_version(world: Aler
     assert await alerts.undrawn(10) == []
     assert await world.save(later(alert), alert.version)
     assert [(each.id, shown) for each, shown in await alerts.undrawn(10)] == [(alert.id, 1)]
+    # What a caller cannot draw now is left out until it changes.
+    assert await alerts.undrawn(10, {low.id: 1, alert.id: 2}) == []
+    assert [each.id for each, _ in await alerts.undrawn(10, {low.id: 1, alert.id: 1})] == [alert.id]
     await alerts.drawn(alert.id, 2)
     await alerts.drawn(alert.id, 1)
     assert await alerts.undrawn(10) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from bot.domain.rollout.events import CallPeople
@@ -16,6 +17,7 @@ from bot.ports.watch.incidents import IncidentSave
 # Of an alert that is open, so many of its first lines and of its newest stay. Between them, trouble that came and went
 # (`PASSING`) is left out, if that is so many lines or more.
 KEPT_FIRST, KEPT_NEWEST, KEPT_MORE = 100, 400, 100
+NOTHING: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,11 @@ class AlertStore(Protocol):
         """
         ...
 
-    async def undrawn(self, limit: int) -> Sequence[tuple[Alert, int]]:
-        """Alerts with outdated cards, each with the version that is shown, the worst first."""
+    async def undrawn(self, limit: int, without: Mapping[int, int] = NOTHING) -> Sequence[tuple[Alert, int]]:
+        """Alerts with outdated cards, each with the version that is shown, the worst first.
+
+        without: alerts that are left out while they have this version, by id.
+        """
         ...
 
     async def drawn(self, alert_id: int, version: int) -> None:

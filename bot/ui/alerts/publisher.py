@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections import defaultdict
 from collections.abc import Callable
 
 import discord
 import structlog
 
 from bot.domain.config import Catalog, GuildConfig
+from bot.domain.errors import UserError
 from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.alerts.escalation import Responder
 from bot.domain.watch.alerts.findings import Severity
@@ -23,6 +26,7 @@ from bot.ui.alerts.buttons import controls
 from bot.ui.alerts.card import embed, headline
 from bot.ui.alerts.direct_messages import DirectMessages
 from bot.ui.alerts.pictures import AlertPictures, Draw, with_or_without
+from bot.ui.alerts.rounds import DIRECTLY, DrawingRounds
 from bot.ui.errors import Upload
 from bot.ui.live_message import LiveMessages
 from bot.ui.message_budget import MessageBudget
@@ -31,12 +35,19 @@ from bot.ui.rest import ClosedError, GoneError, GuildChannels, RejectedError, me
 _log = structlog.get_logger(__name__)
 
 _BATCH = 20
+# A round does not wait longer for a server that is slow: those of others go on beside it.
+_ROUND_S = 0.25
+# The database does not have the alert any more: no version of it is drawn again.
+_GONE = sys.maxsize
 # Of a storm, this many new cards are posted in a server within ten minutes; those of critical alerts always.
 MOST_CARDS, STORM_S = 20, 600.0
 
 
 class AlertCards:
-    """Brings cards up to date, the worst first: `once` is a round of a loop in the process that speaks to Discord."""
+    """Brings cards up to date, the worst first: `once` is a round of a loop in the process that speaks to Discord.
+
+    Each server is drawn by itself, and so is what was written directly: one that does not answer delays no other.
+    """
 
     def __init__(
         self,
@@ -61,23 +72,46 @@ class AlertCards:
         self._clock = clock
         self._messages = LiveMessages("alert", notes, budget)
         self._posted: dict[int, list[float]] = {}
-        self._pictures = AlertPictures(draw)
+        # Of each server: a card that is drawn later has its picture all the same.
+        self._pictures = defaultdict[int, AlertPictures](lambda: AlertPictures(draw))
         self._directly = directly
-        self._turn = asyncio.Lock()
+        self._turns = defaultdict[int, asyncio.Lock](asyncio.Lock)
+        self._rounds = DrawingRounds(self._drawn_in)
 
     async def once(self) -> bool:
-        outdated = await self._store.undrawn(_BATCH)
+        """Raises what kept a card from being drawn, once all others were."""
+        outdated = await self._store.undrawn(_BATCH, self._rounds.waiting())
+        known = self._catalog().guilds
+        directly = (DIRECTLY,) if self._directly is not None else ()
         for alert, _ in outdated:
-            view = await self._alerts.view(alert.id)
-            picture = await self._pictures.due(view.alert)
-            for guild_id in view.alert.guilds:
-                guild = self._catalog().guilds.get(guild_id)
-                if guild is not None:
-                    await self._draw(view, guild, picture)
-            if self._directly is not None:
-                await self._directly.update(self._rest(), view.alert)
-            await self._store.drawn(alert.id, view.alert.version)
-        return len(outdated) == _BATCH
+            self._rounds.add(
+                alert, (*directly, *(guild_id for guild_id in alert.guilds if guild_id in known))
+            )
+        drawn, error = await self._rounds.go_on(_ROUND_S)
+        for alert_id, version in drawn.items():
+            await self._store.drawn(alert_id, version)
+        if error is not None:
+            raise error
+        return len(outdated) == _BATCH or self._rounds.under_way
+
+    async def close(self) -> None:
+        await self._rounds.stop()
+
+    async def _drawn_in(self, place: int, alert_id: int) -> int:
+        """Draw the alert in a server, or what was written about it directly; the version that is shown there now."""
+        if place == DIRECTLY:
+            alert = await self._store.load(alert_id)
+            if alert is not None and self._directly is not None:
+                await self._directly.update(self._rest(), alert)
+            return alert.version if alert is not None else _GONE
+        try:
+            view = await self._alerts.view(alert_id)
+        except UserError:
+            return _GONE
+        guild = self._catalog().guilds.get(place)
+        if guild is not None:
+            await self._draw(view, guild, await self._pictures[place].due(view.alert))
+        return view.alert.version
 
     async def first(self, alert_id: int, guild_id: int) -> None:
         """Post the card in this server if it has none: before a call about the alert, which leads to it.
@@ -92,7 +126,7 @@ class AlertCards:
 
     async def _draw(self, view: AlertView, guild: GuildConfig, picture: Upload | None) -> None:
         # A call may want it at the same time.
-        async with self._turn:
+        async with self._turns[guild.id]:
             await self._brought_up_to_date(view, guild, picture)
 
     async def _brought_up_to_date(self, view: AlertView, guild: GuildConfig, picture: Upload | None) -> None:
@@ -127,12 +161,12 @@ class AlertCards:
                     embed=self._embed(view, guild_id, shown),
                     view=controls(alert),
                     allowed_mentions=discord.AllowedMentions.none(),
-                    **self._pictures.editing(alert.id, guild_id, shown),
+                    **self._pictures[guild_id].editing(alert.id, guild_id, shown),
                 ),
             ),
         )
         if edited is not None:
-            self._pictures.sent(alert, guild_id, edited)
+            self._pictures[guild_id].sent(alert, guild_id, edited)
         return edited is not None
 
     async def _post(
@@ -151,7 +185,7 @@ class AlertCards:
             channel = await channels.channel("deploys")
             message = await self._sent(channels, channel, view, gone, picture)
         await self._store.put_card(AlertCard(alert.id, guild.id, channel.id, message.id))
-        self._pictures.sent(alert, guild.id, message)
+        self._pictures[guild.id].sent(alert, guild.id, message)
         self._posted.setdefault(guild.id, []).append(asyncio.get_running_loop().time())
 
     async def _sent(
@@ -179,7 +213,7 @@ class AlertCards:
                     view=controls(alert),
                     nonce=nonce,
                     allowed_mentions=mentions(roles, reached.users),
-                    **self._pictures.posting(shown),
+                    **self._pictures[guild.id].posting(shown),
                 ),
             ),
             gone=gone,
@@ -192,7 +226,7 @@ class AlertCards:
     def _embed(self, view: AlertView, guild_id: int, picture: Upload | None) -> discord.Embed:
         alert = view.alert
         card = embed(view, self._clock.now(), called_at(alert, self._alerts.policy(alert.lane)))
-        return self._pictures.shown(card, alert.id, guild_id, picture)
+        return self._pictures[guild_id].shown(card, alert.id, guild_id, picture)
 
     def _room(self, alert: Alert, guild_id: int) -> bool:
         """Whether a new card may be posted: a storm must not fill the channel, and no critical alert is left out."""

@@ -15,6 +15,7 @@ from bot.domain.config import Catalog, GuildConfig
 from bot.domain.watch.incidents.incident import Incident
 from bot.engine.watch.incidents.api import IncidentView
 from bot.engine.watch.incidents.service import Incidents
+from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement
 from bot.ports.store import NoteStore
 from bot.ports.watch.incidents import IncidentCard, IncidentStore
@@ -59,15 +60,27 @@ class IncidentCards:
         self._look_at = 0.0
 
     async def once(self) -> bool:
+        """A server that does not answer delays no other one. Raises `Unreachable` for it at the end."""
         outdated = await self._store.undrawn(_BATCH)
+        away: dict[int, Unreachable] = {}
         for incident in outdated:
-            view = await self._incidents.view(incident.id)
-            guild = self._catalog().guilds.get(incident.guild_id)
-            if guild is not None:
-                await self._draw(view, guild)
-            await self._store.drawn(incident.id, view.incident.version)
+            if incident.guild_id in away:
+                continue
+            try:
+                await self._brought_up_to_date(incident)
+            except Unreachable as error:
+                away[incident.guild_id] = error
         await self._await_rooms()
+        for unreachable in away.values():
+            raise unreachable
         return len(outdated) == _BATCH
+
+    async def _brought_up_to_date(self, incident: Incident) -> None:
+        view = await self._incidents.view(incident.id)
+        guild = self._catalog().guilds.get(incident.guild_id)
+        if guild is not None:
+            await self._draw(view, guild)
+        await self._store.drawn(incident.id, view.incident.version)
 
     async def _draw(self, view: IncidentView, guild: GuildConfig) -> None:
         incident = view.incident

@@ -11,7 +11,14 @@ from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import LEFT_OUT, PASSING, Alert, Entry
 from bot.domain.watch.rules import WatchState
 from bot.ports.store import NO_LANE
-from bot.ports.watch.alerts import KEPT_FIRST, KEPT_MORE, KEPT_NEWEST, AlertCard, AlertChange
+from bot.ports.watch.alerts import (
+    KEPT_FIRST,
+    KEPT_MORE,
+    KEPT_NEWEST,
+    NOTHING,
+    AlertCard,
+    AlertChange,
+)
 from tests.fakes.store.effects import call
 from tests.fakes.store.incidents import excerpt, gap_of, save_incident
 from tests.fakes.store.tables import AlertRow, Part, Tables, statement
@@ -93,8 +100,14 @@ class MemoryAlerts(Part):
         return excerpt([entry for of, entry in t.entries if of == alert_id], limit)
 
     @statement
-    def undrawn(self, t: Tables, now: datetime, limit: int) -> Sequence[tuple[Alert, int]]:
-        found = [(row.alert, row.drawn) for row in t.alerts.values() if row.drawn < row.alert.version]
+    def undrawn(
+        self, t: Tables, now: datetime, limit: int, without: Mapping[int, int] = NOTHING
+    ) -> Sequence[tuple[Alert, int]]:
+        found = [
+            (row.alert, row.drawn)
+            for row in t.alerts.values()
+            if row.drawn < row.alert.version and without.get(row.alert.id) != row.alert.version
+        ]
         return sorted(found, key=lambda each: _worst_first(each[0]))[:limit]
 
     @statement

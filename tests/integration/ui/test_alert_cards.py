@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -260,3 +261,41 @@ async def test_where_files_are_forbidden_the_card_comes_without_its_picture(tmp_
         await desk.hear(desk.finding(value="60%"))
         assert desk.pictures == []
         assert "60%" in (await stand.messages("alerts"))[0]["text"]
+
+
+async def test_a_channel_that_does_not_answer_delays_no_card_of_another_server(tmp_path: Path) -> None:
+    world = discord_world(guilds=[{"name": "harbor"}, {"name": "partners"}], rate_limits=False)
+    async with standing(tmp_path, world) as stand:
+        desk, catalog = Desk(stand), stand.engine.catalog
+        here, there = (int(stand.sandbox.guild_id(name)) for name in ("harbor", "partners"))
+        partners = replace(catalog.guilds[here], id=there, name="partners")
+        stand.engine.catalog = replace(catalog, guilds={**catalog.guilds, there: partners})
+        ours, theirs = (stand.sandbox.channel_id("alerts", name) for name in ("harbor", "partners"))
+
+        async def drawn(channel: str, count: int) -> bool:
+            with suppress(Unreachable):
+                await desk.cards.once()
+            return len(await stand.messages(channel)) == count
+
+        # More than a round takes, and worse than what waits for the other server.
+        worst = [
+            desk.finding(fingerprint=f"c{n}", title=f"Database {n} is gone", lane=None, guilds=(here,))
+            for n in range(25)
+        ]
+        both = desk.finding(fingerprint="both", title="Payments fail", lane=None, guilds=(here, there))
+        mild = desk.finding(fingerprint="disk", title="Disk is full", lane=None, guilds=(there,))
+        await stand.fault("503", route=f"/channels/{ours}/messages*", count=100_000)
+        await desk.alerts.hear([*worst, both, replace(mild, severity=Severity.MEDIUM)])
+        await stand.until(lambda: drawn(theirs, 2))
+        assert await stand.messages(ours) == []
+        await stand.call("DELETE", "faults")
+        await stand.until(lambda: drawn(ours, 26))
+        # What was shown there already is neither posted nor lost.
+        assert len(await stand.messages(theirs)) == 2
+        await stand.until(lambda: all_drawn(desk))
+        await desk.cards.close()
+
+
+async def all_drawn(desk: Desk) -> bool:
+    await desk.cards.once()
+    return not await desk.store.alerts.undrawn(1)

@@ -72,6 +72,10 @@ class DirectMessageDesk:
             directly=DirectMessages(engine.store.alerts, stand.books, stand.announcer.directly.post),
         )
 
+    async def draw(self) -> None:
+        while await self.cards.once():
+            pass
+
 
 def person(stand: Stand, who: str) -> int:
     return int(stand.sandbox.person_id(who))
@@ -152,7 +156,7 @@ async def test_it_is_acknowledged_from_there_and_both_messages_say_by_whom(
 ) -> None:
     desk = DirectMessageDesk(stand)
     number = await alert(stand, said.guild_id)
-    await desk.cards.once()
+    await desk.draw()
     await stand.announcer.direct(replace(said, alert_id=number))
     await stand.announcer.direct(
         replace(said, key="call-8", alert_id=number, direct_to=person(stand, "lead"))
@@ -167,7 +171,7 @@ async def test_it_is_acknowledged_from_there_and_both_messages_say_by_whom(
     timeline = await stand.engine.store.alerts.timeline(number, 10)
     assert (timeline[-1].what, timeline[-1].by) == ("acknowledged", found.owner.name)
     # A restart in between: what was written is known.
-    await DirectMessageDesk(stand).cards.once()
+    await DirectMessageDesk(stand).draw()
     for who in ("oncall", "lead"):
         message, *_ = await received(stand, who)
         assert f"{found.owner.name} has it." in message["text"]
@@ -189,15 +193,15 @@ async def test_an_owner_who_is_asked_has_the_button_again_until_it_is_over(
     await changed(
         stand, number, state=AlertState.ACKNOWLEDGED, owner=Owner(7, "Kim `@here`"), acknowledged_at=EPOCH
     )
-    await desk.cards.once()
+    await desk.draw()
     (message,) = await received(stand)
     assert (message["buttons"], message["notified"]) == ([], ["oncall"])
     await changed(stand, number, asked_at=EPOCH)
-    await desk.cards.once()
+    await desk.draw()
     (message,) = await received(stand)
     assert [each["label"] for each in message["buttons"]] == ["Acknowledge"]
     await changed(stand, number, state=AlertState.RESOLVED)
-    await desk.cards.once()
+    await desk.draw()
     (message,) = await received(stand)
     assert "It is over." in message["text"] and message["buttons"] == []
     answer = await stand.press("oncall", message["id"], raw=custom_id(number, said))
@@ -245,21 +249,21 @@ async def test_a_message_that_is_gone_or_closed_by_now_stops_nothing(
     (message,) = await received(stand)
     await stand.call("DELETE", f"messages/{message['id']}")
     await changed(stand, number, state=AlertState.ACKNOWLEDGED, owner=Owner(7, "Kim"), acknowledged_at=EPOCH)
-    await desk.cards.once()
+    await desk.draw()
     assert await received(stand) == []
     assert await stand.engine.store.alerts.undrawn(5) == []
 
 
 async def test_while_discord_takes_no_edits_they_come_later(stand: Stand, said: Announcement) -> None:
     desk, number = DirectMessageDesk(stand), await alert(stand, said.guild_id)
-    await desk.cards.once()
+    await desk.draw()
     await stand.announcer.direct(replace(said, alert_id=number))
     await changed(stand, number, state=AlertState.ACKNOWLEDGED, owner=Owner(7, "Kim"), acknowledged_at=EPOCH)
     await stand.fault("503", method="PATCH", route="/channels/*/messages/*", count=20)
     with pytest.raises(Unreachable):
-        await desk.cards.once()
+        await desk.draw()
     await stand.call("DELETE", "faults")
-    await desk.cards.once()
+    await desk.draw()
     (message,) = await received(stand)
     assert "Kim has it." in message["text"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,13 +15,15 @@ from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.incidents.incident import Incident, IncidentAction
 from bot.engine.watch.incidents.api import IncidentOpening, IncidentRequest
 from bot.engine.watch.incidents.service import Incidents
+from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement
 from bot.ui.incidents.marked_messages import marked
 from bot.ui.incidents.publisher import IncidentCards
 from bot.ui.message_budget import MessageBudget
 from tests.support.actors import DEV, ONCALL
 from tests.support.alerts import alerts_on
-from tests.support.responder import Json, Stand
+from tests.support.discord import discord_world
+from tests.support.responder import Json, Stand, standing
 from tests.support.rollouts import PRODUCTION
 
 
@@ -155,6 +158,28 @@ async def test_the_war_rooms_thread_is_the_incidents_also_when_it_opens_later(de
     await desk.draw()
     texts = {int(each["id"]): each["text"] for each in await desk.stand.messages("incidents")}
     assert str(thread) in texts[card.message_id] or "incident-1" in texts[card.message_id]
+
+
+async def test_a_channel_that_does_not_answer_delays_no_incident_of_another_server(tmp_path: Path) -> None:
+    world = discord_world(guilds=[{"name": "harbor"}, {"name": "partners"}], rate_limits=False)
+    async with standing(tmp_path, world) as stand:
+        desk, catalog = IncidentDesk(stand), stand.engine.catalog
+        here, there = (int(stand.sandbox.guild_id(name)) for name in ("harbor", "partners"))
+        partners = replace(catalog.guilds[here], id=there, name="partners")
+        stand.engine.catalog = replace(catalog, guilds={**catalog.guilds, there: partners})
+        ours, theirs = (stand.sandbox.channel_id("incidents", name) for name in ("harbor", "partners"))
+        await stand.fault("503", route=f"/channels/{ours}/messages*", count=100_000)
+        for guild in (here, here, there):
+            await desk.incidents.open(IncidentOpening(guild, DEV, "Payments fail"))
+        with pytest.raises(Unreachable):
+            await desk.draw()
+        assert await stand.messages(ours) == []
+        assert any("Payments fail" in each["text"] for each in await stand.messages(theirs))
+        before = len(await stand.messages(theirs))
+        await stand.call("DELETE", "faults")
+        await desk.draw()
+        assert sum(bool(each["buttons"]) for each in await stand.messages(ours)) == 2
+        assert len(await stand.messages(theirs)) == before
 
 
 # ---- people ------------------------------------------------------------------------------------------------

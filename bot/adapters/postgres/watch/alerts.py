@@ -15,7 +15,7 @@ from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.rules import WatchState
 from bot.ports.store import NO_LANE
-from bot.ports.watch.alerts import AlertCard, AlertChange
+from bot.ports.watch.alerts import NOTHING, AlertCard, AlertChange
 from bot.ports.watch.incidents import FIRST
 
 
@@ -80,8 +80,8 @@ class PostgresAlerts:
         rows = await self._database.fetch("alert_timeline", alert_id, first, limit - first)
         return [Entry(row["at"], row["what"], row["said"], row["who"]) for row in rows]
 
-    async def undrawn(self, limit: int) -> Sequence[tuple[Alert, int]]:
-        rows = await self._database.fetch("undrawn_alerts", limit)
+    async def undrawn(self, limit: int, without: Mapping[int, int] = NOTHING) -> Sequence[tuple[Alert, int]]:
+        rows = await self._database.fetch("undrawn_alerts", limit, [*without], [*without.values()])
         return [(typed(Alert).validate_json(row["alert"]), row["drawn"]) for row in rows]
 
     async def drawn(self, alert_id: int, version: int) -> None:

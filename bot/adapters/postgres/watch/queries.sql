@@ -64,8 +64,10 @@ HAVING count(*) > 0
 ORDER BY id
 
 -- name: undrawn_alerts
-SELECT alert, drawn FROM alerts WHERE drawn < version
-ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), id LIMIT $1
+-- Without those that the caller cannot draw now, as long as they have this version.
+SELECT a.alert, a.drawn FROM alerts a WHERE a.drawn < a.version AND NOT EXISTS (
+    SELECT FROM unnest($2::bigint[], $3::integer[]) AS w (id, version) WHERE w.id = a.id AND w.version = a.version)
+ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], a.severity), a.id LIMIT $1
 
 -- name: alert_drawn
 UPDATE alerts SET drawn = $2 WHERE id = $1 AND drawn < $2
