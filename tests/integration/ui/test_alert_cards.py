@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.alerts.alert import Alert, AlertAction
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.engine.watch.alerts.api import AlertRequest
@@ -20,7 +21,7 @@ from bot.ui.message_budget import MessageBudget
 from tests.support.actors import ONCALL
 from tests.support.alerts import alerts_on
 from tests.support.discord import discord_world
-from tests.support.responder import Stand, standing
+from tests.support.responder import Json, Stand, standing
 from tests.support.rollouts import PRODUCTION
 
 
@@ -221,6 +222,64 @@ async def test_it_resolves_on_its_card_by_itself(desk: AlertDesk) -> None:
     assert "✅ Resolved" in (await desk.shown())[0]
 
 
+async def test_people_escalate_and_silence_by_the_buttons_of_a_card(desk: AlertDesk) -> None:
+    stand, alerts = desk.stand, desk.store.alerts
+    stand.responder.alerts = desk.alerts
+
+    async def card() -> Json:
+        (message,) = await stand.messages("alerts")
+        return message
+
+    async def pressed(who: str, label: str) -> str:
+        answer = await stand.press(who, (await card())["id"], label)
+        await desk.draw()
+        assert answer["message"]["ephemeral"]
+        return str(answer["message"]["text"])
+
+    def calls() -> list[CallPeople]:
+        found = (row.effect for row in alerts.database.tables.effects.values())
+        return [each for each in found if isinstance(each, CallPeople)]
+
+    await desk.hear(desk.finding())
+    assert "You have alert 1 now" in await pressed("oncall", "Acknowledge")
+    # Anyone may ask for help: then it is not the first one's alone any more.
+    assert "The next people are called for alert 1." in await pressed("guest", "Escalate")
+    (call,) = calls()
+    assert (call.text, call.mention_roles, call.alert_id) == ("Guest asks for help.", ("on-call",), 1)
+    text = (await card())["text"]
+    assert "escalated by" in text and "Guest" in text and "No one yet." in text
+
+    # Who has neither a role nor the alert silences nothing.
+    assert "To silence an alert you need" in await pressed("guest", "Silence 1 h")
+    (alert,) = await alerts.open()
+    assert alert.silenced_until is None
+    assert "Alert 1 is silent for an hour." in await pressed("oncall", "Silence 1 h")
+    message = await card()
+    assert "🔕" in message["text"] and "Silenced: no one is told before" in message["text"]
+    assert "End silence" in [each["label"] for each in message["buttons"]]
+    stand.clock.forward(3599)
+    await desk.alerts.once()
+    assert calls() == [call]
+    assert "Alert 1 is no longer silent." in await pressed("guest", "End silence")
+    await desk.alerts.once()
+    assert [each.alert_id for each in calls()] == [1, 1]
+    assert "🔕" not in (await card())["text"]
+    timeline = [(entry.what, entry.by) for entry in await alerts.timeline(1, 20) if entry.by]
+    assert timeline == [
+        ("acknowledged", "On-call"),
+        ("escalated", "Guest"),
+        ("silenced", "On-call"),
+        ("unsilenced", "Guest"),
+    ]
+    # A card that someone still has open says what has become of it.
+    before = (await card())["id"]
+    assert "Alert 1 is resolved." in await pressed("oncall", "Resolve")
+    for action in ("escalate", "silence", "unsilence"):
+        late = await stand.press("oncall", before, raw=f"slipway-alert:1:{action}")
+        assert "Alert 1 is over." in late["message"]["text"]
+    assert len(calls()) == 2
+
+
 async def test_a_card_keeps_its_picture_until_there_is_a_newer_one(desk: AlertDesk) -> None:
     async def sizes() -> list[int]:
         (message,) = await desk.stand.messages("alerts")
@@ -266,7 +325,7 @@ async def test_where_files_are_forbidden_the_card_comes_without_its_picture(tmp_
 async def test_a_channel_that_does_not_answer_delays_no_card_of_another_server(tmp_path: Path) -> None:
     world = discord_world(guilds=[{"name": "harbor"}, {"name": "partners"}], rate_limits=False)
     async with standing(tmp_path, world) as stand:
-        desk, catalog = Desk(stand), stand.engine.catalog
+        desk, catalog = AlertDesk(stand), stand.engine.catalog
         here, there = (int(stand.sandbox.guild_id(name)) for name in ("harbor", "partners"))
         partners = replace(catalog.guilds[here], id=there, name="partners")
         stand.engine.catalog = replace(catalog, guilds={**catalog.guilds, there: partners})
@@ -296,6 +355,6 @@ async def test_a_channel_that_does_not_answer_delays_no_card_of_another_server(t
         await desk.cards.close()
 
 
-async def all_drawn(desk: Desk) -> bool:
+async def all_drawn(desk: AlertDesk) -> bool:
     await desk.cards.once()
     return not await desk.store.alerts.undrawn(1)
