@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bot.domain.formatting import counted, duration, percent
+from bot.domain.phrasebook.latencies import latency_about
 from bot.domain.watch.checks import as_share
 from bot.domain.watch.rules import DAY_S, WEEK_S
 
@@ -38,14 +39,21 @@ def alert_lines(health: Shape, service: str, environment: str) -> Iterator[str]:
             yield f"! alert {alert['id']} ({alert['severity']}): {alert['title']}{measured}{owner}"
 
 
+def _slowness(slow: Shape) -> str:
+    quantile = 1 - slow["allowed"]
+    slower = f": {percent(slow['slower'])} slower" if slow["over"] else ""
+    if (above_s := slow.get("above_s")) is not None:  # a server from before there were figures does not say
+        return f"{latency_about(quantile, above_s, slow['upto_s'], slow['limit_s'])}{slower}"
+    side = "above" if slow["over"] else "below"
+    return f"p{quantile * 100:.6g} {side} {duration(slow['limit_s'])}{slower}"
+
+
 def _figures(lane: Shape) -> Iterator[str]:
     if lane["errors"] is not None:
         limit = f" (limit {percent(lane['limit'])})" if lane["limit"] is not None else ""
         yield f"errors {percent(lane['errors'])}{limit}"
     if (slow := lane["latency"]) is not None:
-        side = f"above {duration(slow['limit_s'])}: {percent(slow['slower'])} slower"
-        quantile = f"p{(1 - slow['allowed']) * 100:.6g}"
-        yield f"{quantile} {side if slow['over'] else 'below ' + duration(slow['limit_s'])}"
+        yield _slowness(slow)
     for name, key, span_s in (("24 h", "24h", DAY_S), ("7 d", "7d", WEEK_S)):
         if (share := lane[f"success_{key}"]) is not None:
             measured_s = lane[f"measured_{key}_s"]

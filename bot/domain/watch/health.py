@@ -15,9 +15,9 @@ from bot.domain.records import Active, Lock
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, Seen, p95
+from bot.domain.watch.latencies import RECENT_S, QuantileRange
 from bot.domain.watch.rules import (
     DAY_S,
-    RECENT_S,
     WEEK_S,
     Served,
     WatchRule,
@@ -30,11 +30,15 @@ from bot.domain.watch.rules import (
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """The share of the requests that took longer than `limit_s` (seconds), and the share that may."""
+    """The share of the requests that took longer than `limit_s` (seconds), and the share that may.
+
+    lies: where the quantile lay in the last minutes; None where the source of the lane has no histogram.
+    """
 
     limit_s: float
     slow: float
     allowed: float
+    lies: QuantileRange | None = None
 
     @property
     def over(self) -> bool:
@@ -243,7 +247,16 @@ def latency(rules: Iterable[WatchRule], state: WatchState, now: float) -> Latenc
         if condition.metric != "latency" or condition.quantile is None or known is None or not known.total:
             continue
         if known.window[-1][0] >= now - RECENT_S:
-            found.append(Latency(condition.limit, known.bad / known.total, round(1 - condition.quantile, 12)))
+            lies = next(
+                (
+                    each
+                    for each in state.quantiles
+                    if each.quantile == condition.quantile and each.at >= now - RECENT_S
+                ),
+                None,
+            )
+            allowed = round(1 - condition.quantile, 12)
+            found.append(Latency(condition.limit, known.bad / known.total, allowed, lies))
     return max(found, key=lambda each: each.slow / each.allowed, default=None)
 
 

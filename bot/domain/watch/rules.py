@@ -16,6 +16,7 @@ from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Rule
 from bot.domain.judge.rules import RuleState, Window, advance_rule, fails, push, sums
 from bot.domain.watch.alerts.findings import Severity, severity_of
+from bot.domain.watch.latencies import RECENT_S, QuantileRange
 from bot.domain.watch.signals import Signals, forgotten, heard, worst
 from bot.domain.watch.signals import from_json as signals_from_json
 from bot.domain.watch.signals import to_json as signals_to_json
@@ -23,7 +24,7 @@ from bot.domain.watch.signals import to_json as signals_to_json
 ERRORS = "errors"
 # The source of findings about what lanes serve.
 RULES = "rule"
-RECENT_S, DAY_S, WEEK_S = 300.0, 86_400.0, 604_800.0
+DAY_S, WEEK_S = 86_400.0, 604_800.0
 # A tick that is older than the newest one by less than this was told twice; by more, the clock was set back.
 _SET_BACK_S = 60.0
 _SUMS = 3  # of a slot of `WatchState.day`: seconds that were counted, requests, bad requests
@@ -71,7 +72,7 @@ class WatchState:
 
     conditions: by their names. firing: rules by their names, each with since when. recent, day, week: what was served.
     release, release_at: the digest of what serves, as far as it is known, and since when. signals: what was heard
-    beside the counts.
+    beside the counts. quantiles: how long requests took lately, where the source of the lane tells it.
     """
 
     at: float = 0.0
@@ -83,6 +84,7 @@ class WatchState:
     release: str = ""
     release_at: float = 0.0
     signals: Signals = field(default_factory=dict)
+    quantiles: tuple[QuantileRange, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -96,6 +98,7 @@ class WatchState:
             "release": self.release,
             "release_at": self.release_at,
             "signals": signals_to_json(self.signals),
+            "quantiles": [list(each) for each in self.quantiles],
         }
 
     @classmethod
@@ -112,6 +115,7 @@ class WatchState:
             # Rows from before signals were heard have none.
             stored.get("release_at", 0.0),
             signals_from_json(stored.get("signals", {})),
+            tuple(QuantileRange(*each) for each in stored.get("quantiles", ())),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 from zlib import crc32
@@ -19,6 +19,7 @@ from bot.domain.records import LaneRow
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.rules import measured_latencies
 from bot.engine.lanes import Lanes
+from bot.engine.loops.latencies import Latencies, gained, latencies
 from bot.engine.loops.sampler import Sampler
 from bot.engine.tasks import Tasks
 from bot.engine.watch.monitors import Says, unsaid
@@ -50,7 +51,7 @@ _PATIENCE, _LONGEST_PAUSE_S = 3, 300.0
 class _Serving:
     """A lane that serves `digest`. every_s: its pace. failures: looks in a row that read nothing.
 
-    watched: rules that ask for more counts than the policy.
+    watched: rules that ask for more counts than the policy. timed: where its histograms stood.
     """
 
     config: LaneConfig
@@ -59,6 +60,7 @@ class _Serving:
     every_s: float
     watched: tuple[Rule, ...] = ()
     last: LastRead | None = None
+    timed: Latencies | None = None
     failures: int = 0
 
 
@@ -145,7 +147,7 @@ class HistoryLoop:
         since = round(tick.at - tick.seconds, 3)  # times are whole milliseconds
         if since >= self._until.get(lane, 0.0) and tick.seconds >= _SHORTEST_S / 2:
             self._until[lane] = tick.at
-            self._waiting.append((lane, tick))
+            self._waiting.append((lane, replace(tick, latencies=()) if tick.latencies else tick))
             self._heard(lane, tick, release)
 
     def _mind_the_clock(self, now: float) -> None:
@@ -192,7 +194,11 @@ class HistoryLoop:
             log.exception("history_not_counted", lane=str(state.config.lane))
             state.last, tick, why = None, None, type(error).__name__
         if tick is not None:
-            self.add(state.config.lane, tick, state.digest)
+            self.add(
+                state.config.lane, replace(tick, latencies=gained(state.timed, look.sample)), state.digest
+            )
+        if not look.sample.error:
+            state.timed = latencies(look.sample)
         if look.sample.signals:
             self._says(state.config.lane, SOURCES, dict(look.sample.signals), look.at)
         read = tick is not None or (state.last is not None and state.last is not before)

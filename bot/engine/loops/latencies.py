@@ -1,4 +1,4 @@
-"""Quantiles of latency between two looks, for the chart: the judge keeps histograms of its own."""
+"""Latencies between two looks, for charts and `/health`: the judge keeps histograms of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from math import inf
 from typing import NamedTuple
 
 from bot.domain.judge.evidence.counters import CounterReading, Sample
+from bot.domain.judge.history.served import Histogram
 from bot.domain.judge.judge import JudgePolicy
 
 
@@ -41,20 +42,33 @@ def _bounds(bounds: tuple[float, ...]) -> tuple[float, ...]:
 
 def latency(before: Latencies | None, now: Sample | None, quantile: float | None) -> float | None:
     """A quantile of the requests since `before`, in seconds: the upper bound of its bucket."""
-    if now is None or quantile is None or now.error:
+    if quantile is None:
         return None
-    cumulative = any(not reading.delta for reading in now.readings)
-    if cumulative and (before is None or before.release != now.release):
-        return None
-    was = dict(zip(before.bounds, before.counts, strict=True)) if before and cumulative else {}
-    is_now = _histogram(now.readings)
-    bounds = sorted(is_now)
-    gained = [is_now[bound] - was.get(bound, 0) for bound in bounds]
-    if not gained or gained[-1] <= 0 or gained[0] < 0 or gained != sorted(gained):
+    bounds, gained = _gained(before, now)
+    if not gained or gained[-1] <= 0:
         return None
     # They rise, so the first that is high enough is found by halves.
     place = bisect_left(gained, quantile * gained[-1])
     return bounds[place] if place < len(bounds) and bounds[place] != inf else None
+
+
+def gained(before: Latencies | None, now: Sample | None) -> Histogram:
+    """The requests since `before`; empty where that is not known."""
+    return tuple(zip(*_gained(before, now), strict=True))
+
+
+def _gained(before: Latencies | None, now: Sample | None) -> tuple[list[float], list[int]]:
+    """Bounds, and how many requests since `before` took at most so long; nothing after a reset."""
+    if now is None or now.error:
+        return [], []
+    cumulative = any(not reading.delta for reading in now.readings)
+    if cumulative and (before is None or before.release != now.release):
+        return [], []
+    was = dict(zip(before.bounds, before.counts, strict=True)) if before and cumulative else {}
+    is_now = _histogram(now.readings)
+    bounds = sorted(is_now)
+    counts = [is_now[bound] - was.get(bound, 0) for bound in bounds]
+    return (bounds, counts) if counts and counts[0] >= 0 and counts == sorted(counts) else ([], [])
 
 
 def _histogram(readings: Sequence[CounterReading]) -> dict[float, int]:

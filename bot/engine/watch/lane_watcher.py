@@ -16,7 +16,9 @@ from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.health import LaneHealth, lane_health
+from bot.domain.watch.latencies import RecentLatencies
 from bot.domain.watch.rules import (
+    ERRORS,
     RULES,
     News,
     WatchRule,
@@ -83,6 +85,8 @@ class LaneWatcher:
         self._seen: Catalog | None = None
         self._states: dict[Lane, WatchState] = {}
         self._changed: set[Lane] = set()
+        # Of the release that serves, by its digest.
+        self._latencies: dict[Lane, tuple[str, RecentLatencies]] = {}
         self._ticks: deque[tuple[Lane, ServedTick, str]] = deque(maxlen=_MOST_WAITING)
         self._said: deque[tuple[Lane, str, Mapping[str, Signal], float]] = deque(maxlen=_MOST_WAITING)
         # The newest of each rule: while the database is away, what cannot be told must not pile up.
@@ -111,6 +115,7 @@ class LaneWatcher:
         now, catalog = self._clock.now(), self._catalog()
         if self._term() != self._seen_term:
             self._states = dict(await self._store.watched.read())
+            self._latencies.clear()
             self._seen_term, self._save_at, self._retell_at, self._compare_at = self._term(), now, now, now
         elif now < self._now - _SET_BACK:
             self._save_at = self._retell_at = self._compare_at = now
@@ -149,9 +154,23 @@ class LaneWatcher:
         if config is None:
             return
         state, news = advance_watch(config.watch.rules, self._states.get(lane, WatchState()), tick, release)
-        self._states[lane] = state
+        self._states[lane] = self._timed(config, state, tick)
         self._changed.add(lane)
         self._note(lane, news)
+
+    def _timed(self, config: LaneConfig, state: WatchState, tick: ServedTick) -> WatchState:
+        """With how long requests took lately. Only that is saved: a process that takes over begins to count again."""
+        if not tick.latencies:
+            return state
+        errors = tick.counts.get(ERRORS)
+        release, known = self._latencies.get(config.lane, (state.release, RecentLatencies()))
+        if release != state.release:
+            known = RecentLatencies()
+        known = known.plus(tick.at, tick.latencies, errors.total if errors is not None else 0)
+        self._latencies[config.lane] = state.release, known
+        wanted = {one.quantile for rule in config.watch.rules for one in rule.conditions if one.quantile}
+        found = (known.at_quantile(quantile, tick.at) for quantile in sorted(wanted))
+        return replace(state, quantiles=tuple(each for each in found if each is not None))
 
     def _judge_signals(self, lane: Lane, origin: str, said: Mapping[str, Signal], at: float) -> None:
         config = self._catalog().lanes.get(lane)

@@ -8,6 +8,7 @@ from typing import Any
 import discord
 
 from bot.domain.formatting import counted, duration, percent
+from bot.domain.phrasebook.latencies import latency_about
 from bot.domain.watch.checks import as_share
 from bot.domain.watch.health import Availability, LaneHealth, Latency, ServerHealth
 from bot.domain.watch.rules import DAY_S, WEEK_S
@@ -95,9 +96,15 @@ def errors(health: LaneHealth) -> str:
 
 
 def slowness(found: Latency | None) -> str:
-    """`p95 below 800 ms`, as far as counts of slow requests tell it; empty for None."""
+    """`p95 about 250–500 ms (limit 800 ms)`, or `p95 below 800 ms` where only slow requests are counted.
+
+    Empty for None.
+    """
     if found is None:
         return ""
+    if found.lies is not None:
+        about = latency_about(found.lies.quantile, found.lies.above_s, found.lies.upto_s, found.limit_s)
+        return f"{about}: {percent(found.slow)} slower" if found.over else about
     said = f"p{(1 - found.allowed) * 100:.6g}"
     if found.over:
         return f"{said} above {duration(found.limit_s)}: {percent(found.slow)} slower"

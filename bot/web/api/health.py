@@ -44,7 +44,12 @@ def _lane_health(found: LaneHealth) -> models.LaneHealthInfo:
 
 def _latency(found: Latency) -> models.LatencyInfo:
     return models.LatencyInfo(
-        limit_s=found.limit_s, slower=found.slow, allowed=found.allowed, over=found.over
+        limit_s=found.limit_s,
+        slower=found.slow,
+        allowed=found.allowed,
+        over=found.over,
+        above_s=found.lies.above_s if found.lies else None,
+        upto_s=found.lies.upto_s if found.lies else None,
     )
 
 

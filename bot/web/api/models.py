@@ -491,6 +491,15 @@ class LatencyInfo(_Answer):
     slower: Annotated[float, Field(description="The share of requests that took longer lately.")]
     allowed: Annotated[float, Field(description="The share that may: 0.05 for a limit on p95.")]
     over: bool
+    above_s: Annotated[
+        float | None,
+        Field(
+            description="The quantile of the last minutes lies above it; null where no histogram tells it."
+        ),
+    ]
+    upto_s: Annotated[
+        float | None, Field(description="It lies at or below this bound; null also above the highest one.")
+    ]
 
 
 class LocationInfo(_Answer):

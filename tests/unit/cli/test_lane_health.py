@@ -29,6 +29,17 @@ def test_figures_stand_in_one_line_against_their_limits() -> None:
     ]
 
 
+def test_the_latency_is_a_range_where_the_server_knows_it() -> None:
+    slow = {**WELL["latency"], "above_s": 0.25, "upto_s": 0.5}
+    (line,) = health_lines({**WELL, "latency": slow})
+    assert " · p95 about 250–500 ms (limit 800 ms) · " in line
+    slow |= {"over": True, "slower": 0.12, "above_s": 10.0, "upto_s": None}
+    (line,) = health_lines({**WELL, "latency": slow})
+    assert " · p95 above 10 s (limit 800 ms): 12% slower · " in line
+    (line,) = health_lines({**WELL, "latency": {**slow, "above_s": None}})
+    assert " · p95 above 800 ms: 12% slower · " in line
+
+
 def test_what_is_wrong_has_a_line_of_its_own() -> None:
     failed = {"name": "alive", "critical": True, "passed": False, "said": "It answered 503.", "firing": []}
     rare = {"name": "rare", "critical": False, "passed": None, "said": "", "firing": ["unavailable"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from bot.domain.judge.evidence.counters import Baseline, Counts, InconsistentError, Sample, baseline
@@ -21,6 +21,8 @@ MOST_FULL_TICKS = 17_280
 MINUTE_S = 60.0
 # A store keeps full ticks in blocks of this length and thins whole blocks, so no minute is thinned twice.
 BLOCK_S = 600.0
+# Requests by how long they took: bounds in seconds, rising, each with how many took at most so long.
+Histogram = tuple[tuple[float, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class ServedTick:
     """What stable did in the `seconds` before `at` (unix seconds).
 
     counts: by what was counted (`measure`), or by the objectives of a policy (`named`). What could not be read is left
-    out; zero requests are a count. Between ticks, nothing is known. Times are whole milliseconds.
+    out; zero requests are a count. Between ticks, nothing is known. Times are whole milliseconds. latencies: of a tick
+    that was just read, where its source has a histogram; they are not stored.
     """
 
     at: float
     seconds: float
     counts: Mapping[str, Counts]
+    latencies: Histogram = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

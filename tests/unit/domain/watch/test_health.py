@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from bot.domain.judge.evidence.counters import Counts
@@ -9,6 +12,7 @@ from bot.domain.judge.history.served import ServedTick
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule, MonitorState
 from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.health import Availability, check_health, lane_health, strip
+from bot.domain.watch.latencies import QuantileRange
 from bot.domain.watch.rules import WatchState, advance_watch
 from tests.support.catalogs import PRODUCTION, policy
 
@@ -34,6 +38,20 @@ def test_more_requests_beyond_the_limit_on_latency_than_may_be_are_not_well(slow
     assert found.latency is not None
     assert (found.latency.limit_s, found.latency.slow, found.latency.allowed) == (0.8, slow / 100, 0.05)
     assert (found.latency.over, found.well) == (over, not over)
+
+
+def test_latency_lies_where_the_newest_histogram_says_and_nowhere_when_that_is_old() -> None:
+    state = served((10, 100, 0, 1))
+    p95 = QuantileRange(0.95, 0.25, 0.5, NOW - 10)
+    for lies, expected in (
+        ((p95,), p95),
+        ((p95._replace(quantile=0.99),), None),
+        ((p95._replace(at=NOW - 301),), None),
+    ):
+        known = replace(state, quantiles=lies)
+        found = lane_health(PRODUCTION, POLICY, known, (), NOW, rules=RULES)
+        assert found.latency is not None and found.latency.lies == expected
+        assert WatchState.from_json(json.loads(json.dumps(known.to_json()))) == known
 
 
 def test_what_was_measured_long_ago_says_nothing_about_now() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import pytest
@@ -83,10 +84,10 @@ class HistoryWorld:
             usual, lanes={lane: replace(config, policy=slow) for lane, config in usual.lanes.items()}
         )
 
-    def loop(self) -> HistoryLoop:
+    def loop(self, **more: Any) -> HistoryLoop:
         bound = AdaptersByName({}, {"router": self.router})
         lanes = Lanes(self.store, lambda: self.catalog, {}, FakeReleases({}), self.time, bound=bound)
-        return HistoryLoop(self.store, lanes, Sampler(lanes), self.time, term=lambda: self.term)
+        return HistoryLoop(self.store, lanes, Sampler(lanes), self.time, term=lambda: self.term, **more)
 
     async def serves(self, lane: Lane, release: Release | None = V140, **desired: Any) -> None:
         row = LaneRow(lane, 1, Desired(1, release, **desired), None, self.time.now())
@@ -133,6 +134,31 @@ async def test_every_lane_that_serves_is_counted_tick_by_tick_and_saved_together
         assert {tick.seconds for tick in ticks} == {5.0}
         assert {tuple(tick.counts.items()) for tick in ticks} == {(("errors", Counts(100, 10)),)}
     assert world.router.looks.count(PRODUCTION) <= 14
+
+
+class TimingRouter(Router):
+    """All requests take between 100 and 500 ms."""
+
+    async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
+        found = await super().sample(lane, digests)
+        return [
+            replace(each, readings=tuple(replace(r, buckets=_in_time(r.total)) for r in each.readings))
+            for each in found
+        ]
+
+
+def _in_time(requests: int) -> tuple[tuple[float, int], ...]:
+    return ((0.1, 0), (0.5, requests), (inf, requests))
+
+
+async def test_how_long_requests_took_is_heard_with_each_tick_and_not_stored(world: HistoryWorld) -> None:
+    world.router = TimingRouter(world.time)
+    heard: list[ServedTick] = []
+    loop = world.loop(heard=lambda lane, tick, release: heard.append(tick))
+    await world.run(loop, 65)
+    assert len(heard) > 20
+    assert all(tick.latencies == _in_time(tick.counts["errors"].total) for tick in heard)
+    assert {tick.latencies for tick in await world.read()} == {()}
 
 
 async def test_lanes_are_not_all_read_at_once(world: HistoryWorld) -> None:

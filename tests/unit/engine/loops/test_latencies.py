@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.domain.judge import judge
 from bot.domain.judge.evidence.counters import CounterReading, Sample
-from bot.engine.loops.latencies import latencies, latency, latency_quantile
+from bot.engine.loops.latencies import gained, latencies, latency, latency_quantile
 from tests.support.catalogs import policy
 
 
@@ -35,6 +35,20 @@ def test_there_is_no_quantile_without_requests_after_a_reset_or_beyond_the_last_
     assert since(before, histogram(10, 10, 10, 20), 0.99) is None
     assert since(None, before, 0.99) is None
     assert since(before, histogram(20, 20, 20, 20, release="e"), 0.99) is None
+
+
+def test_what_was_gained_is_told_by_the_bounds_and_only_where_it_is_known() -> None:
+    before, now = histogram(1000, 1000, 1000, 1000), histogram(1050, 1098, 1100, 1100)
+    rows = ((0.1, 50), (0.5, 98), (1.0, 100), (float("inf"), 100))
+    assert gained(latencies(before), now) == rows
+    for known, sample in (
+        (None, now),
+        (latencies(now), before),  # it began again
+        (latencies(histogram(1, 1, 1, 1, release="e")), now),
+        (latencies(before), replace(now, error="it is away")),
+        (latencies(before), None),
+    ):
+        assert gained(known, sample) == ()
 
 
 def test_a_quantile_is_read_from_a_histogram_of_one_time() -> None:

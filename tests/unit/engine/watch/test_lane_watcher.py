@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from math import inf
 
 import pytest
 
@@ -80,6 +81,32 @@ async def test_an_outage_is_told_with_its_figures_and_its_end() -> None:
     assert finding.text == "error_rate > 20% over 10s with at least 100 requests"
     await world.serve(180, 0.0)
     assert ("Many requests fail", False) in world.findings.told()
+
+
+async def test_how_long_requests_took_lately_is_kept_of_the_release_that_serves() -> None:
+    world = World()
+
+    async def took(at_most: float, release: str = "a") -> dict[float, tuple[float, float | None]]:
+        """A tick in which all requests took so long; where the quantiles lie in what is stored then."""
+        world.clock.forward(15)
+        histogram = tuple((bound, 100 if bound >= at_most else 0) for bound in (0.1, 0.5, 1.0, inf))
+        tick = ServedTick(world.clock.now().timestamp(), 5.0, {"errors": Counts(100, 0)}, histogram)
+        world.watcher.take(PRODUCTION, tick, release)
+        await world.watcher.once()
+        found = (await world.store.watched.read())[PRODUCTION].quantiles
+        return {each.quantile: (each.above_s, each.upto_s) for each in found}
+
+    assert await took(0.1) == {0.95: (0.0, 0.1), 0.99: (0.0, 0.1)}
+    for _ in range(10):
+        await took(0.1)
+    assert await took(1.0) == {0.95: (0.5, 1.0), 0.99: (0.5, 1.0)}
+    # Another release is another matter; and so is another process, which has not seen the ones before.
+    assert await took(0.5, "b") == {0.95: (0.1, 0.5), 0.99: (0.1, 0.5)}
+    world.watcher = world.process()
+    assert await took(inf, "b") == {0.95: (1.0, None), 0.99: (1.0, None)}
+    # What a source without a histogram serves changes nothing of it.
+    await world.serve(15, 0.0, release="b")
+    assert (await world.store.watched.read())[PRODUCTION].quantiles[0].above_s == 1.0
 
 
 async def test_a_rule_with_a_runbook_says_where_it_is() -> None:

@@ -25,6 +25,7 @@ from bot.domain.watch.health import (
     ServerHealth,
     Serving,
 )
+from bot.domain.watch.latencies import QuantileRange
 from bot.domain.watch.oncall.schedule import Person, Responders
 from bot.engine.watch.health import OpenedLane
 from bot.engine.watch.smoke import Smoked
@@ -133,6 +134,10 @@ def test_slow_requests_and_failing_checks_are_wrong_before_anyone_is_called() ->
     said = shown(answer(FINE, server(slow)))
     assert "❌ **1 lane with slow requests or failing checks.**" in said
     assert "p95 above 800 ms: 12% slower" in said
+    told = replace(slow, latency=Latency(0.8, 0.12, 0.05, QuantileRange(0.95, 1.0, 2.5, 0.0)))
+    assert "p95 about 1–2.5 s (limit 800 ms): 12% slower" in shown(answer(FINE, server(told)))
+    beyond = replace(WELL, latency=Latency(10.0, 0.01, 0.05, QuantileRange(0.95, 0.25, None, 0.0)))
+    assert "p95 above 250 ms (limit 10 s) · 24 h" in shown(answer(FINE, server(beyond)))
     unwell = replace(WELL, checks=(FAILED, CheckHealth("feed", last=CheckResult(1.0, 0.1))))
     said = shown(answer(FINE, server(unwell)))
     assert "⚠️ **checkout → production**" in said
