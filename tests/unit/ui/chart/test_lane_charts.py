@@ -28,7 +28,7 @@ from bot.ui.chart.lanes.strips import strips_svg
 from bot.ui.chart.worker import png
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.support.alerts import errors
-from tests.support.catalogs import GUILD, PRODUCTION, catalog, policy
+from tests.support.catalogs import GUILD, PRODUCTION, STAGING, catalog, policy
 from tests.support.clocks import FrozenClock
 from tests.support.virtual_time import EPOCH
 
@@ -96,10 +96,25 @@ def test_the_condition_with_the_shortest_window_is_shown(rule: str, text: str, t
     assert chart is not None and chart.panels[0].title == title
 
 
-def test_alerts_of_others_and_of_rules_that_are_gone_have_no_chart() -> None:
+def test_alerts_of_others_and_of_rules_that_are_gone_show_how_the_lane_did() -> None:
     assert charted(alert("former rule"), CONFIG) is None
-    other = begin(3, errors(source="sentry"), (GUILD,), EPOCH, AlertPolicy()).alert
-    assert alert_chart(other, CONFIG, served(), NOW) is None
+    other = begin(
+        3, errors(source="sentry", value="31 events", limit=""), (GUILD,), EPOCH, AlertPolicy()
+    ).alert
+    for found in (other, alert("former rule")):
+        chart = alert_chart(found, CONFIG, served(), NOW)
+        assert chart is not None
+        assert [(each.title, each.limit) for each in chart.panels] == [
+            ("Failed requests", 0.01),
+            ("Slower than 800 ms", 0.05),
+        ]
+        # What another program measures is not what the lane counted.
+        assert 0.4 < (chart.panels[0].candidate.points[-1][1] or 0.0) < 0.51
+        assert "alert" in said(served_svg(chart))
+    quick = [replace(tick, counts={"errors": tick.counts["errors"]}) for tick in served()]
+    chart = alert_chart(other, CONFIG, quick, NOW)
+    assert chart is not None and len(chart.panels) == 1
+    assert alert_chart(other, CONFIG, [], NOW) is None
     assert alert_chart(alert(), CONFIG, [], NOW) is not None  # the value that the card says
 
 
@@ -112,7 +127,11 @@ async def test_charts_are_drawn_from_what_is_kept() -> None:
         draw = AlertCharts(charts, store.served, lambda: CATALOG, clock)
         drawn = await draw(alert())
         assert drawn is not None and drawn.startswith(b"\x89PNG")
+        other = begin(4, errors(source="prometheus"), (GUILD,), EPOCH, AlertPolicy()).alert
+        elsewhere = await draw(other)
+        assert elsewhere is not None and elsewhere.startswith(b"\x89PNG")
         assert await draw(alert(lane=None)) is None
+        assert await draw(replace(other, lane=STAGING)) is None  # nothing is kept of it
     finally:
         await charts.close()
 
