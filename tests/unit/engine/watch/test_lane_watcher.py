@@ -84,7 +84,7 @@ async def test_an_outage_is_told_with_its_figures_and_its_end() -> None:
 
 
 async def test_how_long_requests_took_lately_is_kept_of_the_release_that_serves() -> None:
-    world = World()
+    world = LaneWatchWorld()
 
     async def took(at_most: float, release: str = "a") -> dict[float, tuple[float, float | None]]:
         """A tick in which all requests took so long; where the quantiles lie in what is stored then."""
