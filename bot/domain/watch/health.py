@@ -105,7 +105,8 @@ class LaneHealth:
 
     errors: share of failed requests in the last five minutes, against `limit`. latency: of the same minutes, the one
     nearest to its limit. day, week: share that succeeded; of the worst check's time (`by_checks`) where no requests
-    were counted. budget: what is left of a week's error budget. at: unix seconds of the newest measurement.
+    were counted. budget: what is left of a week's error budget, where the lane has one of its own. at: unix seconds of
+    the newest measurement.
     """
 
     lane: Lane

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.config import Catalog, CheckConfig, LaneConfig
@@ -108,9 +108,14 @@ class Healths:
             of[alert.lane].append(alert)
         known = {row.lane: row for row in rows}
         running = {each.lane: each for each in active}
+        in_production = {each.lane.service for each in self._catalog().visible(guild_id) if each.gated}
         found = [
             replace(
-                _figures(config, states, tuple(of[config.lane]), monitors, now.timestamp()),
+                _budgeted(
+                    _figures(config, states, tuple(of[config.lane]), monitors, now.timestamp()),
+                    config,
+                    in_production,
+                ),
                 serving=_serving(known.get(config.lane), deployed.get(config.lane)),
                 active=running.get(config.lane),
                 lock=locks.get(config.lane),
@@ -150,6 +155,15 @@ def _check(check: CheckConfig, monitor: Monitor, seen: Glance | None, now: float
     return check_health(
         check.name, monitor, seen.state, now, critical=check.critical, day=seen.day, week=seen.week
     )
+
+
+def _budgeted(health: LaneHealth, config: LaneConfig, in_production: Collection[str]) -> LaneHealth:
+    """A service's error budget is that of its production: what fails elsewhere, none of its users meets.
+
+    Another environment has one of its own where its rollouts are refused when it is spent.
+    """
+    elsewhere = config.lane.service in in_production and not config.gated
+    return replace(health, budget=None) if elsewhere and not config.promotion.within_budget else health
 
 
 def _serving(row: LaneRow | None, deployed: RolloutSummary | None) -> Serving | None:

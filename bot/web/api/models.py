@@ -558,7 +558,12 @@ class LaneHealthInfo(_Answer):
         Literal["requests", "checks"] | None,
         Field(description="What the shares count: requests, or the time in which the worst check passed."),
     ]
-    budget_left: Annotated[float | None, Field(description="Of a week's error budget; 0 when it is spent.")]
+    budget_left: Annotated[
+        float | None,
+        Field(
+            description="Of the service's error budget of a week, 0 when it is spent; null outside of production."
+        ),
+    ]
     measured_at: Annotated[datetime | None, Field(description="The newest count of requests.")]
     checks: list[CheckHealthInfo]
     release: ServingInfo | None

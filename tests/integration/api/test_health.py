@@ -21,7 +21,7 @@ from bot.ports.watch.monitors import MonitorKey
 from tests.fakes.settings import KindOnly
 from tests.support.actors import GUEST, LEAD
 from tests.support.api import Api, serving
-from tests.support.catalogs import PRODUCTION
+from tests.support.catalogs import PRODUCTION, STAGING
 from tests.support.harness import World
 
 
@@ -62,6 +62,27 @@ async def test_all_is_well_while_nothing_is_known_to_be_wrong(api: Api) -> None:
     assert answer.status == 200, answer.body
     assert (answer.body["well"], answer.body["alerts"]) == (True, [])
     assert [lane["errors"] for lane in answer.body["lanes"]] == [None, None]
+
+
+async def test_a_service_has_one_error_budget_which_is_that_of_its_production(api: Api) -> None:
+    world, now = api.slipway.world, api.slipway.world.clock.now()
+    tick = ServedTick(now.timestamp(), 5.0, {"errors": Counts(1000, 5)})
+    state, _ = advance_watch((), WatchState(), tick)
+    await api.slipway.store.watched.save({PRODUCTION: state, STAGING: state}, now)
+
+    async def budgets() -> dict[str, float | None]:
+        lanes = (await api("guest", "GET", "/health")).body["lanes"]
+        return {lane["environment"]: lane["budget_left"] for lane in lanes}
+
+    left = pytest.approx(0.5)
+    assert await budgets() == {"production": left, "staging": None}
+    lanes = world.catalog.lanes
+    # Where rollouts are refused when it is spent, it is shown.
+    strict = replace(lanes[STAGING], promotion=replace(lanes[STAGING].promotion, within_budget=True))
+    world.catalog = replace(world.catalog, lanes={**lanes, STAGING: strict})
+    assert await budgets() == {"production": left, "staging": left}
+    world.catalog = replace(world.catalog, lanes={STAGING: lanes[STAGING]})
+    assert await budgets() == {"staging": left}
 
 
 async def test_a_sick_lane_comes_first_with_its_alert(api: Api) -> None:
