@@ -30,16 +30,24 @@ def png(svg: str) -> bytes:
 def serve(requests: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None:
     """Answer requests until the input ends or none arrives for `idle_s` seconds."""
     while select.select([requests], [], [], idle_s)[0]:
-        head = requests.read(4)
+        head = _exactly(requests, 4)
         if len(head) < 4:
             return
-        text = requests.read(struct.unpack(">I", head)[0])
+        text = _exactly(requests, struct.unpack(">I", head)[0])
         try:
             answer = b"+" + png(text.decode())
         except Exception as problem:  # an error in one image must not end the process
             answer = b"-" + str(problem).encode()
         answers.write(struct.pack(">I", len(answer)) + answer)
         answers.flush()
+
+
+def _exactly(requests: BinaryIO, length: int) -> bytes:
+    """So many bytes, or fewer at the end: a pipe gives at most what fits into it at once."""
+    found = bytearray()
+    while len(found) < length and (more := requests.read(length - len(found))):
+        found += more
+    return bytes(found)
 
 
 if __name__ == "__main__":

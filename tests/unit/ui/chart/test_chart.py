@@ -332,3 +332,15 @@ def test_the_worker_answers_frame_by_frame_and_ends_when_idle_or_cut_off(tmp_pat
         found = found[4 + length :]
     assert [frame[:1] for frame in frames] == [b"+", b"-"]
     assert size(frames[0][1:]) == (WIDTH, HEIGHT)
+
+
+async def test_a_document_longer_than_a_pipe_holds_is_read_whole() -> None:
+    charts = Charts(patience_s=PATIENCE_S)
+    try:
+        padded = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><desc>{"x" * 300_000}</desc></svg>'
+        )
+        assert size(await charts.draw(padded)) == (8, 8)
+        assert size(await charts.render(CHART)) == (WIDTH, HEIGHT)
+    finally:
+        await charts.close()
