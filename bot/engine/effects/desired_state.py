@@ -28,6 +28,8 @@ _CALL_S = 2.0
 # A target that is not there after this long is polled later, and its slot in the outbox is free meanwhile.
 _SPELL_S = 1.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.25, 5.0
+# Of one that splits traffic and answers at once: a release that takes long to start is to serve soon after it is ready.
+_LAST_PAUSE_OF_A_ROUTER_S = 0.5
 # Characters of what an order waits for.
 _WHY = 300
 
@@ -92,7 +94,9 @@ class DesiredStates:
             if owner is not None:
                 await self._delayed(owner, effect.desired, result.match)
             spent_s = loop.time() - began
-            pause_s = min(max(_FIRST_PAUSE_S, claim.watched_s / 4), _LAST_PAUSE_S, max(0.0, left_s - spent_s))
+            near = result.observed is not None and _splits_traffic(target)
+            longest_s = _LAST_PAUSE_OF_A_ROUTER_S if near else _LAST_PAUSE_S
+            pause_s = min(max(_FIRST_PAUSE_S, claim.watched_s / 4), longest_s, max(0.0, left_s - spent_s))
             return NotYet(pause_s, spent_s + pause_s)
         observed = result.observed
         # An abort is handled by the rollout or the lane, which continue from its generation.
@@ -137,6 +141,11 @@ def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) 
     if result.match.reached and observed is not None:
         return Applied(desired.generation, at, observed.weight_of(rollout.candidate.digest))
     return ApplyFailed(desired.generation, at, result.match.why, result.match.unsafe)
+
+
+def _splits_traffic(target: DeployTarget) -> bool:
+    """Whether a router of Slipway's does; to ask a command or an API costs more."""
+    return target.capabilities.weights and not target.capabilities.prints
 
 
 def _forward(desired: Desired, rollout: Rollout) -> bool:
