@@ -35,7 +35,8 @@ ENV PATH=/opt/slipway/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     SLIPWAY_DATA_DIR=/data \
     SLIPWAY_CONFIG_DIR=/config \
-    SLIPWAY_WEB_HOST=0.0.0.0
+    SLIPWAY_WEB_HOST=0.0.0.0 \
+    SLIPWAY_SHARED_ACCOUNT=true
 COPY --from=build /opt/slipway /opt/slipway
 COPY --from=build --chown=10001:10001 /empty /data
 # Volumes that are shared with an Envoy beside it begin with this content and owner.

@@ -250,6 +250,10 @@ class Settings(BaseSettings):
         default=None,
         description="For demos: a file with seconds by which the clock of alerts is ahead. Sandbox only.",
     )
+    shared_account: bool = Field(
+        default=False,
+        description="Every command here runs as the same user, as in a container: changes need `--as` and a token.",
+    )
 
     @classmethod
     def settings_customise_sources(

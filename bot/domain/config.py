@@ -202,6 +202,14 @@ class SinkConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """An account on machines. `person`: Discord id of the person that it belongs to; None: not known."""
+
+    roles: tuple[str, ...] = ()
+    person: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """The whole catalog. `digest` changes with any change of content."""
 
@@ -218,9 +226,7 @@ class Catalog:
     given: Mapping[str, str] = field(
         default_factory=dict, repr=False
     )  # what `${NAME}` stood for when it was read
-    accounts: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # of machines -> roles on the command line
+    accounts: Mapping[str, Account] = field(default_factory=dict)  # on machines, by name
     on_call: Mapping[str, OnCallSchedule] = field(default_factory=dict)  # by name
 
     def visible(self, guild_id: int) -> list[LaneConfig]:

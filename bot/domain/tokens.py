@@ -70,6 +70,11 @@ class ApiToken:
         """Whether it is limited to some services or environments."""
         return bool(self.services or self.environments)
 
+    @property
+    def limits(self) -> str:
+        """In words, what it is limited to: ``checkout or search in staging``."""
+        return " in ".join(" or ".join(names) for names in (self.services, self.environments) if names)
+
     def covers(self, lane: Lane) -> bool:
         """Whether the lane is within its services and environments."""
         here = not self.services or lane.service in self.services

@@ -14,6 +14,7 @@ from bot.domain.formatting import count, duration, percent
 from bot.domain.judge.judge import Reason
 from bot.domain.rollout.model import Phase, Rollout
 from bot.domain.rollout.steps import Gate
+from bot.domain.rollout.steps.gate import needed
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import RolloutView
 from bot.ports.notifications import Announcement, Notice
@@ -142,9 +143,9 @@ def _lines(notice: Notice, rollout: Rollout) -> list[str]:
     if notice.what == "gate_opened":
         gate = rollout.current
         if isinstance(gate, Gate):
-            needed = phrasebook.approvals_needed(gate.quorum, gate.role)
+            asks = phrasebook.approvals_needed(needed(rollout, gate), gate.role)
             asked = escaping.plain(rollout.requester.name, 40)
-            lines = [f"{escaping.sentence(needed, 200)} Requested by {asked}" + "." * (asked[-1:] != "…")]
+            lines = [f"{escaping.sentence(asks, 200)} Requested by {asked}" + "." * (asked[-1:] != "…")]
         candidate = rollout.candidate
         if candidate.irreversible:
             said = phrasebook.needs_people(candidate.version, candidate.irreversible)

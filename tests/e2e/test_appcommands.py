@@ -27,6 +27,9 @@ DEMO = ROOT / "config" / "demo"
 SERVICE = "greeter-commands"
 
 
+PERSON = "1459747831315891300"  # behind the account that runs the tests: none of those who approve
+
+
 class CommandLineAnswer(Said):
     @property
     def json(self) -> Any:
@@ -38,7 +41,8 @@ async def stack(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFacto
     """The demo's catalog, in which the account that runs the tests may deploy from the command line."""
     config = tmp_path_factory.mktemp("catalog") / "demo"
     shutil.copytree(DEMO, config)
-    (config / "accounts.yaml").write_text(f"command_line:\n  {account()}: [deployer]\n")
+    mapped = f'{{roles: [deployer], person: "{PERSON}"}}'
+    (config / "accounts.yaml").write_text(f"command_line:\n  {account()}: {mapped}\n")
     name = await postgres.fresh()
     served = lanes("herald/production", rate=0)
     environment = {"SLIPWAY_DEMO_ROOT": str(ROOT)}
@@ -105,8 +109,12 @@ async def in_staging(stack: Stack, *names: str) -> None:
 
 
 async def slipway(stack: Stack, *words: str, **environment: str) -> CommandLineAnswer:
+    return await run(stack, "commands", *words, **environment)
+
+
+async def run(stack: Stack, *words: str, **environment: str) -> CommandLineAnswer:
     settings = {**os.environ, **stack.demo._env, "PYTHONPATH": str(ROOT), **environment}
-    found = CommandLineAnswer(*await command(("commands", *words), settings, stack.demo.folder, 240))
+    found = CommandLineAnswer(*await command(words, settings, stack.demo.folder, 240))
     assert "Traceback" not in found.err, found.err
     return found
 
@@ -244,6 +252,43 @@ async def test_a_pipeline_detects_shows_applies_and_waits_for_the_button(stack: 
     assert (await slipway(stack, "detect", "greeter", "--exit-code")).code == 0
     nothing = await slipway(stack, "apply", "greeter", "production", "--wait", "--json")
     assert (nothing.code, nothing.json["rollout"]) == (0, None)
+
+
+async def test_where_everyone_is_the_same_account_a_personal_token_says_who_asks(stack: Stack) -> None:
+    merge(stack, "greet", "hum")
+    shared = {"SLIPWAY_SHARED_ACCOUNT": "true"}
+    refused = await slipway(stack, "apply", "greeter", "staging", **shared)
+    assert refused.code == 1
+    assert f"Everyone here is {account()}@" in refused.err
+    lead = await stack.stage.call("PATCH", "people/lead", {"roles": ["release-manager", "deployer"]})
+    made = await run(
+        stack,
+        *(
+            "token",
+            "create",
+            "lead-laptop",
+            "--owner",
+            str(lead["id"]),
+            "--owner-name",
+            "Lea",
+            "--scope",
+            "deploy",
+        ),
+        *("--role", "release-manager", "--role", "deployer"),
+    )
+    assert made.code == 0, made
+    given = {**shared, "SLIPWAY_TOKEN": made.out.strip()}
+    staged = await slipway(stack, "apply", "greeter", "staging", "--as", "lead-laptop", "--wait", **given)
+    assert staged.code == 0, staged
+    begun = await slipway(stack, "apply", "greeter", "production", "--as", "lead-laptop", "--json", **given)
+    id_ = await gate(stack)
+    assert begun.json["rollout"]["id"] == id_
+    assert "Lea (token lead-laptop)" in (await stack.audit(id_))[0]["actor"]
+    own = await stack.press("lead", id_, "Approve")
+    assert "You requested this rollout" in said(own)
+    await acts.act(stack, "dev", id_, "cancel")
+    await stack.phase(id_, "cancelled")
+    await stack.stage.call("PATCH", "people/lead", {"roles": ["release-manager"]})
 
 
 async def test_a_decision_that_does_not_come_in_time_has_its_own_exit_code(stack: Stack) -> None:

@@ -23,6 +23,7 @@ from bot.domain.rollout.events import Acted, Measured, Notify, SetDesired, Trans
 from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Action, Actor, Desired, Lane, Phase, Release, Rollout
 from bot.domain.rollout.steps import Gate
+from bot.domain.rollout.steps.gate import needed
 from tests.fakes.store import Statement
 from tests.simulation.commands import SERVED, manifest
 from tests.support.actors import ONCALL
@@ -317,11 +318,11 @@ class Invariants:
             if isinstance(gate, Gate):
                 voters = {grant.actor_id for g in after.grants if g.step == index for grant in g.approvals}
                 cast = {person for person in voters if person in self.votes[after.id, after.seal]}
-                cast -= set() if gate.allow_requester else {after.requester.id}
-                if len(cast) < gate.quorum:
+                cast -= set() if gate.allow_requester else {after.requester.id, after.requester.person}
+                if len(cast) < needed(after, gate):
                     self.fail(
                         "4 quorum",
-                        f"rollout {after.id} shifts with {len(cast)} of {gate.quorum} votes at {gate.name}",
+                        f"rollout {after.id} shifts with {len(cast)} of {needed(after, gate)} votes at {gate.name}",
                     )
 
     def _vote_counts(self, after: Rollout, before: Rollout | None, person: int, at: float) -> None:

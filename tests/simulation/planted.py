@@ -12,7 +12,7 @@ from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.domain.judge.judge import Outcome, Verdict
 from bot.domain.rollout.events import ApplyFailed, SetDesired
 from bot.domain.rollout.machine import approvals, machine, rollback, verdicts
-from bot.domain.rollout.model import Phase
+from bot.domain.rollout.model import Actor, Phase
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.engine.effects import desired_state
 from bot.engine.effects.executor import Executor
@@ -105,6 +105,11 @@ def _one_vote_for_free() -> Any:
     return mock.patch.object(approvals, "votes", lambda rollout, given: votes(rollout, given) + 1)
 
 
+def _accounts_have_no_person() -> Any:
+    """People approve in Discord what they requested on a machine."""
+    return mock.patch.object(Actor, "ids", property(lambda self: frozenset({self.id})))
+
+
 def _insufficient_passes() -> Any:
     """Too little evidence moves traffic forward."""
     said = verdicts.judge.verdict
@@ -177,6 +182,7 @@ BUGS: Mapping[str, Plant] = {
     "failed rollback is over": _failed_rollback_is_over,
     "halt calls no one": _halt_calls_no_one,
     "one vote for free": _one_vote_for_free,
+    "accounts have no person": _accounts_have_no_person,
     "INSUFFICIENT passes": _insufficient_passes,
     "FAIL is not heard": _fail_is_not_heard,
     "two rollouts in a lane": _two_rollouts_in_a_lane,

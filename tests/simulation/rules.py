@@ -21,6 +21,8 @@ from tests.simulation.wire import at_once
 from tests.simulation.world import GUILD, SimulatedWorld
 from tests.support.actors import BOSS, DEV, DEV2, GUEST, LEAD, LEAD2, ONCALL
 
+LAPTOP = Actor(-21, "lead@laptop", DEV.roles, "cli", person=LEAD.id)
+RUNNER = Actor(-22, "runner@host", DEV.roles, "cli")  # it could be anyone
 PEOPLE = (DEV, DEV2, LEAD, LEAD2, ONCALL, GUEST, BOSS)
 LEADS = (LEAD, LEAD2, BOSS)
 
@@ -141,7 +143,7 @@ def active(world: SimulatedWorld) -> list[Rollout]:
 
 def deploys(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     lane = rng.choice(world.lanes)
-    people.deploy(rng.choice([DEV, DEV, DEV2, BOSS, GUEST]), lane, rng.choice("12345"))
+    people.deploy(rng.choice([DEV, DEV, DEV2, BOSS, GUEST, LAPTOP, RUNNER]), lane, rng.choice("12345"))
 
 
 def approves(world: SimulatedWorld, people: People, rng: random.Random) -> None:

@@ -44,6 +44,7 @@ CHARTER = (
     "seal",
     "created_at",
     "known_good",
+    "extra_approvals",
     "gated",
     "binding",
     "preconditions",

@@ -53,3 +53,8 @@ class Account(Part):
     """An account of the operating system, and what it may do with `slipway commands` on a machine."""
 
     roles: Names = Field(description="Roles of the account; approvals are only possible in Discord.")
+    person: Snowflake | None = Field(
+        default=None,
+        description="Discord id of the person it belongs to, who cannot approve what it requests. Without it, every "
+        "gate needs one approval more.",
+    )

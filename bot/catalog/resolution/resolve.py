@@ -17,7 +17,7 @@ from bot.catalog.resolution.plans import plans
 from bot.catalog.resolution.releases import releases
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
-from bot.domain.config import Catalog, GuildConfig, LaneConfig, ServedLane, TargetConfig
+from bot.domain.config import Account, Catalog, GuildConfig, LaneConfig, ServedLane, TargetConfig
 from bot.domain.rollout.model import Lane
 from bot.domain.secret import Secret
 from bot.redaction import is_sensitive
@@ -83,11 +83,11 @@ def _secrets(document: Document, sections: Sections) -> tuple[Secret, ...]:
     return tuple(map(Secret, sorted(found)))
 
 
-def _accounts(document: Document, sections: Sections) -> dict[str, tuple[str, ...]]:
+def _accounts(document: Document, sections: Sections) -> dict[str, Account]:
     known = {role for guild in sections.of("guilds").values() for role in guild.roles}
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, Account] = {}
     for name, account in sections.of("command_line").items():
-        found[name] = account.roles
+        found[name] = Account(account.roles, account.person)
         for role in account.roles:
             if role not in known and not sections.is_spoilt(("guilds",)):
                 hint = nearest(role, known)

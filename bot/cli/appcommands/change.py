@@ -12,6 +12,7 @@ from bot.cli.appcommands.service import OpenedService, as_account, opened
 from bot.cli.exits import EXIT_FAILED, EXIT_WAITING, tell
 from bot.domain import phrasebook
 from bot.domain.rollout.model import Phase, Rollout
+from bot.domain.tokens import TokenScope
 from bot.engine.appcommands.api import ApplyRequest, ApplyResult, ManualStep, Restored, RestoreRequest
 
 _LONGEST_WAIT_S = 24 * 3600.0
@@ -19,6 +20,9 @@ _LONGEST_WAIT_S = 24 * 3600.0
 _reason = click.option("--reason", default="", help="Why; shown on the card and in the history.")
 _wait = click.option("--wait", is_flag=True, help="Wait for the result. Approvals are given in Discord.")
 _timeout = click.option("--timeout", default=1800.0, show_default=True, help="Longest wait in seconds.")
+_as = click.option(
+    "--as", "named", metavar="NAME", help="Act for the owner of this token, given in SLIPWAY_TOKEN."
+)
 _key = click.option("--key", default="", help="A repeated key does not start a second change.")
 
 
@@ -30,6 +34,7 @@ _key = click.option("--key", default="", help="A repeated key does not start a s
 @_wait
 @_timeout
 @_key
+@_as
 async def apply(
     *,
     application: str,
@@ -39,13 +44,15 @@ async def apply(
     wait: bool,
     timeout: float,
     key: str,
+    named: str | None,
     as_json: bool,
     server: str | None,
 ) -> int:
     """Apply the catalog's manifest to ENVIRONMENT. Production waits for approval in Discord."""
     if emergency and not reason.strip():
         raise phrasebook.reason_required("Give it with --reason.")
-    async with opened(application, server) as service:
+    async with opened(application, server, changes=True, named=named) as service:
+        service.permit(TokenScope.DEPLOY, application, environment)
         request = ApplyRequest(
             guild_id=service.guild_id,
             actor=service.actor,
@@ -55,7 +62,7 @@ async def apply(
             interaction=_interaction(service, key),
             emergency=emergency,
         )
-        with as_account(service.actor):
+        with as_account(service.actor, service.token):
             done = await service.commands.apply(request)
         return await _followed(service, done, timeout if wait else None, as_json)
 
@@ -67,6 +74,7 @@ async def apply(
 @_wait
 @_timeout
 @_key
+@_as
 async def rollback(
     *,
     application: str,
@@ -75,20 +83,22 @@ async def rollback(
     wait: bool,
     timeout: float,
     key: str,
+    named: str | None,
     as_json: bool,
     server: str | None,
 ) -> int:
     """Restore BACKUP. Needs no approval, like any rollback; what it replaces is backed up first."""
-    async with opened(application, server) as service:
+    async with opened(application, server, changes=True, named=named) as service:
         held = await service.commands.backup(service.guild_id, backup)
         if held.line.application != application:
             raise phrasebook.other_application(
                 backup, held.line.application, application, "slipway commands backups"
             )
+        service.permit(TokenScope.OPERATE, application, held.line.environment)
         request = RestoreRequest(
             service.guild_id, service.actor, backup, reason.strip(), _interaction(service, key)
         )
-        with as_account(service.actor):
+        with as_account(service.actor, service.token):
             done = await service.commands.restore(request)
         return await _followed(service, done, timeout if wait else None, as_json)
 

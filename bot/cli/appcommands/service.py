@@ -9,30 +9,47 @@ import socket
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bot.adapters.embedded_postgres import database
 from bot.catalog import load
+from bot.cli.client import TOKEN
 from bot.cli.exits import settings
 from bot.domain import phrasebook
-from bot.domain.config import Catalog, unknown
+from bot.domain.config import Account, Catalog, GuildConfig, unknown
 from bot.domain.errors import Refused
-from bot.domain.rollout.model import Actor, Rollout
+from bot.domain.rollout.model import Actor, Lane, Rollout
+from bot.domain.tokens import ApiToken, TokenScope
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
+from bot.ports.members import Members
+from bot.ports.tokens import TokenStore
+from bot.settings import Settings
 
 _LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedService:
-    """`guild_id`: the server it acts for, where cards are posted."""
+    """`guild_id`: the server it acts for, where cards are posted. `token`: None for the account of the machine."""
 
     commands: AppCommandsService
     engine: Engine
     catalog: Catalog
     guild_id: int
     actor: Actor
+    token: ApiToken | None = None
+
+    def permit(self, scope: TokenScope, application: str, environment: str) -> None:
+        """Raises `Refused` when the token's scopes or limits do not cover this."""
+        if self.token is None:
+            return
+        if scope not in self.token.scopes:
+            raise phrasebook.token_without_scope(self.token.name, scope)
+        lane = Lane(self.catalog.applications[application].service, environment)
+        if not self.token.covers(lane):
+            raise phrasebook.token_limited(self.token.name, self.token.limits, str(lane))
 
     def names(self, application: str | None) -> list[str]:
         """This application, or all of the server. Raises `UserError` with the nearest names."""
@@ -59,14 +76,21 @@ class OpenedService:
 
 
 @asynccontextmanager
-async def opened(application: str | None, server: str | None) -> AsyncIterator[OpenedService]:
-    """The service on the configured database. Raises `UserError`, `Unreachable`."""
+async def opened(
+    application: str | None, server: str | None, *, changes: bool = False, named: str | None = None
+) -> AsyncIterator[OpenedService]:
+    """The service on the configured database, for the account that asks, or the owner of the token `named` by `--as`.
+
+    changes: something is to be changed, so it must be clear who asks. Raises `UserError`, `Unreachable`.
+    """
     import aiohttp
 
+    from bot.adapters.discord_members import DiscordMembers
     from bot.adapters.postgres.connection.clock import DatabaseClock
     from bot.adapters.postgres.connection.database import Database
     from bot.adapters.postgres.connection.schema import is_newest
     from bot.adapters.postgres.store import PostgresStore
+    from bot.adapters.postgres.tokens import PostgresTokens
     from bot.adapters.redis.waker import EventWaker
     from bot.composition import adapters, registry
     from bot.composition.appcommands import AppCommands
@@ -74,6 +98,9 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
     given = settings()
     catalog = load(given.config_dir, registry.KINDS)
     guild_id = _guild(catalog, application, server)
+    actor, token = account(catalog), None
+    if changes and named is None:
+        refuse_shared(actor, given)
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(database(given.database.dsn, given.data_dir))
         if not await is_newest(dsn):
@@ -88,37 +115,71 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
         targets = made.beside(adapters.make_targets(catalog, given.data_dir, start=False))
         store, clock = PostgresStore(pool), DatabaseClock(pool)
         await clock.ask()
+        if named is not None:
+            bot_token = given.discord.token.get_secret_value() if given.discord.token else ""
+            members = DiscordMembers(session, bot_token, store.notes, given.discord.api_base or "")
+            token = await owned(named, catalog.guilds[guild_id], PostgresTokens(pool), members, clock.now())
+            actor = replace(token.actor, via="cli", person=token.owner_id)
         engine = Engine(
             store, lambda: catalog, targets=targets, releases=made.releases, clock=clock, waker=waker
         )
         service = made.service(engine, store, targets, clock)
-        yield OpenedService(service, engine, catalog, guild_id, account(catalog))
+        yield OpenedService(service, engine, catalog, guild_id, actor, token)
 
 
 @contextmanager
-def as_account(actor: Actor) -> Iterator[None]:
-    """Explain a missing role: which roles the account has, and where they are configured."""
+def as_account(actor: Actor, token: ApiToken | None = None) -> Iterator[None]:
+    """Explain a missing role: which roles the account or the token has, and where they come from."""
     try:
         yield
     except Refused as refused:
         if refused.rule not in {"role", "emergency_role"}:
             raise
-        account_name = actor.name.partition("@")[0]
-        remedy = phrasebook.account_roles(account_name, sorted(actor.roles))
+        if token is None:
+            remedy = phrasebook.account_roles(actor.name.partition("@")[0], sorted(actor.roles))
+        else:
+            remedy = phrasebook.token_roles(token.name, sorted(token.roles))
         raise Refused(refused.sentence, rule=refused.rule, remedy=remedy) from None
 
 
 def account(catalog: Catalog) -> Actor:
     """The account of the operating system: no flag or variable changes who runs this.
 
-    The id is negative, unlike any Discord id: the requester here can never approve in Discord.
+    Its id is negative, unlike any Discord id, so that no request looks like one from Discord.
     """
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         name = f"uid-{os.getuid()}"
-    roles = frozenset(catalog.accounts.get(name, ()))
-    return Actor(-zlib.crc32(name.encode()) - 1, f"{name}@{socket.gethostname()}", roles, "cli")
+    known = catalog.accounts.get(name) or Account()
+    id_ = -zlib.crc32(name.encode()) - 1
+    return Actor(id_, f"{name}@{socket.gethostname()}", frozenset(known.roles), "cli", person=known.person)
+
+
+def refuse_shared(actor: Actor, given: Settings) -> None:
+    """Raises `Refused` where every command runs as this account: that does not say who asks for a change."""
+    if given.shared_account:
+        raise phrasebook.shared_account(actor.name)
+
+
+async def owned(
+    named: str, guild: GuildConfig, tokens: TokenStore, members: Members, now: datetime
+) -> ApiToken:
+    """The valid token `named`, by its secret in SLIPWAY_TOKEN, with the roles that its owner still has in Discord.
+
+    Raises `Refused` for another secret, an invalid token and one of another server; `Unreachable`.
+    """
+    secret = os.environ.get(TOKEN, "").strip()
+    if not secret:
+        raise phrasebook.no_personal_token(named)
+    found = await tokens.find(secret)
+    if found is None or found.name != named:
+        raise phrasebook.other_personal_token(named)
+    if found.problem(now):
+        raise phrasebook.token_ended(named)
+    if found.guild_id != guild.id:
+        raise phrasebook.token_of_other_server(named, guild.name)
+    return replace(found, roles=found.roles & await members.roles(guild, found.owner_id))
 
 
 def _guild(catalog: Catalog, application: str | None, server: str | None) -> int:

@@ -131,6 +131,57 @@ def token_exists(token: str) -> UserError:
     )
 
 
+def no_personal_token(token: str) -> Refused:
+    return Refused(
+        f"To act for the owner of the token {code(token)} takes its secret.",
+        rule="who",
+        remedy="Set SLIPWAY_TOKEN to it. `slipway token create` makes a token.",
+    )
+
+
+def other_personal_token(token: str) -> Refused:
+    return Refused(
+        f"SLIPWAY_TOKEN is not the token {code(token)}.",
+        rule="who",
+        remedy="`slipway token list` shows the valid ones.",
+    )
+
+
+def token_ended(token: str) -> Refused:
+    return Refused(
+        f"The token {code(token)} is expired or revoked.",
+        rule="who",
+        remedy="`slipway token create` makes one.",
+    )
+
+
+def token_of_other_server(token: str, server: str) -> Refused:
+    return Refused(
+        f"The token {code(token)} is not for the server {name(server)}.",
+        rule="who",
+        remedy="Name its server with --server.",
+    )
+
+
+def token_without_scope(token: str, scope: str) -> Refused:
+    return Refused(f"The token {name(token)} does not have the scope {code(scope)}.", rule="scope")
+
+
+def token_limited(token: str, limits: str, lane: str) -> Refused:
+    return Refused(
+        f"The token {name(token)} is limited to {unquoted(limits, _PATH) or '-'}, not {name(lane)}.",
+        rule="token_limit",
+    )
+
+
+def shared_account(account: str) -> Refused:
+    return Refused(
+        f"Everyone here is {name(account)}, so Slipway cannot tell who asks.",
+        rule="who",
+        remedy="Say it with --as and the name of your token, and set SLIPWAY_TOKEN to it.",
+    )
+
+
 def bad_expiry(given: str) -> UserError:
     return UserError(
         f"{code(given)} is not a time.", rule="bad_duration", remedy="Use 12h, 90d, 26w or never."
@@ -145,6 +196,13 @@ def account_roles(account: str, roles: Sequence[str]) -> str:
     """Instead of the remedy of a refusal for want of a role."""
     has = codes(roles) or "no role"
     return f"The account {code(account)} has {has} here; see `command_line` in the catalog."
+
+
+def token_roles(token: str, roles: Sequence[str]) -> str:
+    """Instead of the remedy of a refusal for want of a role."""
+    return (
+        f"The token {code(token)} has {codes(roles) or 'no role'}: those that it was given and its owner has."
+    )
 
 
 def no_answer_of_slipway(variable: str) -> UserError:

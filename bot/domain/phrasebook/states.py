@@ -86,6 +86,14 @@ def approvals_needed(many: int, role: str) -> str:
     return f"Needs {counted(many, 'approval')} from {code(role)}."
 
 
+def one_approval_more(quorum: int) -> str:
+    """Why a gate asks for one approval beyond its `quorum`."""
+    return (
+        f"Needs {counted(quorum, 'approval')}, and one more because the catalog does not say which person the "
+        "requesting account belongs to."
+    )
+
+
 def already_done(outcome: str) -> str:
     return f"Already done.{sentence(outcome)}"
 

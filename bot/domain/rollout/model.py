@@ -94,6 +94,18 @@ class Actor:
     roles: frozenset[str] = frozenset()
     via: Literal["discord", "cli", "http", "system"] = "discord"
     guild_id: int | None = None
+    # On the command line: the Discord id of the person behind the account, as the catalog maps it.
+    person: int | None = None
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """All ids under which this person may act."""
+        return frozenset({self.id} if self.person is None else {self.id, self.person})
+
+    @property
+    def mention(self) -> int:
+        """The id to mention in Discord."""
+        return self.id if self.person is None else self.person
 
 
 SYSTEM = Actor(0, "Slipway", frozenset(), "system")
@@ -394,6 +406,7 @@ class Rollout:
     ended_at: datetime | None = None
     asked_again: int = 0  # how often the final state was ordered again, unconfirmed by the target
     unseen: bool = False  # promoted without PASS: the release that took over is not known good
+    extra_approvals: int = 0  # beyond each quorum, because no one knows which person requested it
     gated: bool = False  # people decide what goes forward here: a release that they roll back is quarantined
     binding: LaneBinding | None = (
         None  # None: started by an earlier version, which read the catalog each time

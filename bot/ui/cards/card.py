@@ -167,6 +167,8 @@ def _requester(actor: Actor) -> str:
     """A mention for a Discord user, which on cards never notifies; the name where that says more, as of a token."""
     if actor.via == "system":
         return "Slipway"
+    if len(actor.ids) > 1:  # an account of a machine, and the person behind it
+        return f"{escaping.plain(actor.name, 80)}, <@{actor.mention}>"
     mentioned = actor.via == "discord" and actor.id > 0
     return f"<@{actor.id}>" if mentioned else escaping.plain(actor.name, 80)
 

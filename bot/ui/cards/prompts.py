@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bot.domain import phrasebook
+from bot.domain.rollout.machine.approvals import to_promote
 from bot.domain.rollout.model import Approval, Lane, Phase, Readiness, Rollout, WordingKind
 from bot.domain.rollout.soaks import ShortSoaks, short_soaks
 from bot.domain.rollout.steps import Gate
+from bot.domain.rollout.steps.gate import needed
 from bot.domain.rollout.wording import wording_for
 from bot.engine.api import Lock, RolloutView
 from bot.ui import escaping
@@ -80,9 +82,11 @@ def _gate(rollout: Rollout) -> str:
         return ""
     got = valid(rollout)
     role = escaping.plain(gate.role, 40)
-    lines = [f"**Approvals: {len(got)} of {gate.quorum}**" + (f" · {people(got)}" if got else "")]
+    lines = [f"**Approvals: {len(got)} of {needed(rollout, gate)}**" + (f" · {people(got)}" if got else "")]
     but = "" if gate.allow_requester else " except the requester"
     lines.append(f"Anyone with **{role}**{but} can approve.")
+    if rollout.extra_approvals and not gate.allow_requester:
+        lines.append(phrasebook.one_approval_more(gate.quorum))
     if rollout.step_done:
         lines.append("All approvals are in. **Resume** continues the rollout.")
     elif rollout.pause is not None:
@@ -128,7 +132,7 @@ def _hold(rollout: Rollout) -> str:
         )
     got = valid(rollout)
     if got:
-        lines.append(f"Votes for Promote: {len(got)} of {rollout.policy.promote_quorum} · {people(got)}")
+        lines.append(f"Votes for Promote: {len(got)} of {to_promote(rollout)} · {people(got)}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from aiohttp import web
 
+from bot.domain import phrasebook
 from bot.domain.formatting import stamp
 from bot.domain.rollout.model import Lane
 from bot.domain.tokens import ApiToken, TokenScope
@@ -80,14 +81,18 @@ class Access:
 def require(token: ApiToken, scope: TokenScope) -> None:
     if scope not in token.scopes:
         challenge = f'{_REALM}, error="insufficient_scope", scope="{scope}"'
-        sentence = f"The token {token.name} does not have the scope `{scope}`."
-        raise Problem(403, "scope", sentence, headers={"WWW-Authenticate": challenge})
+        raise Problem(
+            403,
+            "scope",
+            phrasebook.token_without_scope(token.name, scope).sentence,
+            headers={"WWW-Authenticate": challenge},
+        )
 
 
 def require_lane(token: ApiToken, lane: Lane) -> None:
     if not token.covers(lane):
-        limits = " in ".join(" or ".join(names) for names in (token.services, token.environments) if names)
-        raise Problem(403, "token_limit", f"The token {token.name} is limited to {limits}, not {lane}.")
+        refused = phrasebook.token_limited(token.name, token.limits, str(lane))
+        raise Problem(403, "token_limit", refused.sentence)
 
 
 def require_unlimited(token: ApiToken, action: str) -> None:

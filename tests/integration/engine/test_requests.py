@@ -524,3 +524,30 @@ async def test_lanes_that_the_catalog_does_not_have_cannot_be_locked(dsn: str) -
     async with World(dsn).open(working=False) as slipway:
         with pytest.raises(UserError, match="no environment"):
             await slipway.engine.lock(GUILD, LEAD, Lane("checkout", "mars"), "", None)
+
+
+async def test_the_person_behind_a_command_line_cannot_approve_what_it_requested(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    lead_at_home = Actor(-9, "lead@host", DEV.roles, "cli", person=LEAD.id)
+    async with world.open() as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION, actor=lead_at_home)
+        gated = await slipway.reaches(rollout, Phase.GATED)
+        assert (gated.requester.person, gated.extra_approvals) == (LEAD.id, 0)
+        with pytest.raises(Refused, match="You requested this rollout"):
+            await slipway.press(gated, Action.APPROVE, LEAD)
+        await slipway.press(gated, Action.APPROVE, LEAD2)
+        await slipway.reaches(rollout, Phase.SUCCEEDED)
+
+
+async def test_a_command_line_without_a_person_needs_one_approval_more(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION, actor=Actor(-9, "runner@host", DEV.roles, "cli"))
+        gated = await slipway.reaches(rollout, Phase.GATED)
+        first = await slipway.press(gated, Action.APPROVE, LEAD)
+        assert first.sentence == "lead approved (1 of 2)."
+        assert (await slipway.now(rollout)).phase is Phase.GATED
+        await slipway.press(gated, Action.APPROVE, LEAD2)
+        await slipway.reaches(rollout, Phase.SUCCEEDED)

@@ -16,7 +16,7 @@ from bot import references
 from bot.adapters.targets.hosted.settings import LaneRouterSettings
 from bot.composition.adapters import make_releases
 from bot.composition.registry import KINDS
-from bot.domain.config import Catalog, Preconditions, Prerequisite, Promotion, Repository
+from bot.domain.config import Account, Catalog, Preconditions, Prerequisite, Promotion, Repository
 from bot.domain.errors import BadCatalog
 from bot.domain.rollout.model import Lane
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
@@ -338,11 +338,28 @@ def test_a_pipeline_beside_the_catalog_is_no_part_of_it(tmp_path: Path) -> None:
     assert "no such section" in str(check(tmp_path, {})[1][0])
 
 
+ACCOUNTS = """\
+command_line:
+  runner: [deployer]
+  alice: {roles: lead, person: "1459747831315891300"}
+"""
+
+
+def test_an_account_names_a_person_by_id(tmp_path: Path) -> None:
+    write(tmp_path, catalog=SOUND + "command_line:\n  alice: {roles: lead, person: alice}\n")
+    (mistake,) = check(tmp_path, {})[1]
+    assert "Discord id" in str(mistake)
+    assert mistake.place.line
+
+
 def test_accounts_of_machines_have_roles_that_some_guild_knows(tmp_path: Path) -> None:
-    write(tmp_path, catalog=SOUND + "command_line:\n  runner: [deployer]\n  alice: {roles: lead}\n")
+    write(tmp_path, catalog=SOUND + ACCOUNTS)
     catalog, mistakes = check(tmp_path, {})
     assert mistakes == ()
-    assert catalog.accounts == {"runner": ("deployer",), "alice": ("lead",)}
+    assert catalog.accounts == {
+        "runner": Account(("deployer",)),
+        "alice": Account(("lead",), 1459747831315891300),
+    }
     write(tmp_path, catalog=SOUND + "command_line:\n  runner: [deployr]\n")
     assert 'there is no role "deployr" in any guild. Did you mean "deployer"?' in str(
         check(tmp_path, {})[1][0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pwd
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,11 +17,31 @@ from bot.__main__ import cli
 from bot.cli.appcommands import output, service
 from bot.cli.appcommands.service import account, as_account
 from bot.domain.appcommands.texts import ManifestProblem
-from bot.domain.config import Catalog
+from bot.domain.config import Account, Catalog, GuildConfig
 from bot.domain.errors import Refused, UserError
+from bot.domain.tokens import ApiToken, TokenScope
 from bot.engine.appcommands.api import InvalidManifest
+from bot.settings import Settings
+from tests.support.actors import BOSS
+from tests.support.api import Roles
 
-CATALOG = Catalog({}, {}, "digest", accounts={"runner": ("deployer",)})
+CATALOG = Catalog(
+    {}, {}, "digest", accounts={"runner": Account(("deployer",)), "alice": Account(("deployer",), person=11)}
+)
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+SECRET = "slipway_" + "s" * 43
+GUILD = GuildConfig(1, "shop", {}, {})
+TOKEN = ApiToken(
+    id=7,
+    name="alice-laptop",
+    guild_id=1,
+    owner_id=11,
+    owner="Alice",
+    roles=frozenset({"deployer"}),
+    scopes=frozenset({TokenScope.READ, TokenScope.DEPLOY}),
+    services=("greeter-commands",),
+    environments=("staging",),
+)
 
 
 def run_by(monkeypatch: pytest.MonkeyPatch, name: str | None) -> None:
@@ -51,6 +73,85 @@ def test_an_account_has_its_roles_and_an_id_that_no_one_in_discord_has(
     assert -(2**33) < actor.id < 0
     run_by(monkeypatch, None)
     assert account(CATALOG).name.startswith("uid-1001@")
+
+
+def test_an_account_belongs_to_the_person_that_the_catalog_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_by(monkeypatch, "alice")
+    actor = account(CATALOG)
+    assert (actor.person, actor.mention, actor.ids) == (11, 11, {11, actor.id})
+    run_by(monkeypatch, "runner")
+    assert (account(CATALOG).person, account(CATALOG).ids) == (None, {account(CATALOG).id})
+
+
+def test_where_everyone_is_the_same_account_a_change_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_by(monkeypatch, "runner")
+    service.refuse_shared(account(CATALOG), Settings())
+    with pytest.raises(Refused, match=r"Everyone here is runner@.*cannot tell who asks.*--as.*SLIPWAY_TOKEN"):
+        service.refuse_shared(account(CATALOG), Settings(shared_account=True))
+
+
+class OneToken:
+    """A store of tokens with one."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.token = replace(TOKEN, **changes)
+
+    async def find(self, secret: str) -> ApiToken | None:
+        return self.token if secret == SECRET else None
+
+
+async def found(named: str, store: OneToken, *, has: frozenset[str] = frozenset({"deployer"})) -> ApiToken:
+    members = Roles()
+    members.taken[TOKEN.owner_id] = set(BOSS.roles) - has
+    return await service.owned(named, GUILD, store, members, NOW)
+
+
+async def test_a_personal_token_says_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_TOKEN", SECRET)
+    token = await found("alice-laptop", OneToken())
+    assert (token.actor.id, token.actor.roles) == (11, {"deployer"})
+    gone = await found("alice-laptop", OneToken(), has=frozenset({"on-call"}))
+    assert gone.roles == frozenset(), "roles that the owner does not have count as little as those not given"
+
+
+@pytest.mark.parametrize(
+    ("named", "secret", "changes", "said"),
+    [
+        ("alice-laptop", "", {}, "takes its secret.*SLIPWAY_TOKEN"),
+        ("alice-laptop", "guessed", {}, "SLIPWAY_TOKEN is not the token `alice-laptop`"),
+        ("bob-laptop", SECRET, {}, "SLIPWAY_TOKEN is not the token `bob-laptop`"),
+        ("alice-laptop", SECRET, {"revoked_at": NOW}, "`alice-laptop` is expired or revoked"),
+        ("alice-laptop", SECRET, {"expires_at": NOW}, "`alice-laptop` is expired or revoked"),
+        ("alice-laptop", SECRET, {"guild_id": 2}, "is not for the server shop"),
+    ],
+)
+async def test_no_one_acts_for_another_person(
+    monkeypatch: pytest.MonkeyPatch, named: str, secret: str, changes: dict[str, Any], said: str
+) -> None:
+    monkeypatch.setenv("SLIPWAY_TOKEN", secret)
+    with pytest.raises(Refused, match=said) as refused:
+        await found(named, OneToken(**changes))
+    assert not secret or secret not in str(refused.value)
+
+
+def test_a_token_does_no_more_than_its_scopes_and_limits() -> None:
+    greeter = SimpleNamespace(service="greeter-commands")
+    catalog = Catalog({}, {}, "digest", applications={"greeter": greeter})  # type: ignore[dict-item]
+    held = service.OpenedService(Any, Any, catalog, 1, TOKEN.actor, TOKEN)  # type: ignore[arg-type]
+    held.permit(TokenScope.DEPLOY, "greeter", "staging")
+    with pytest.raises(Refused, match="does not have the scope `operate`"):
+        held.permit(TokenScope.OPERATE, "greeter", "staging")
+    with pytest.raises(
+        Refused, match="is limited to greeter-commands in staging, not greeter-commands/production"
+    ):
+        held.permit(TokenScope.DEPLOY, "greeter", "production")
+    replace(held, token=None).permit(TokenScope.OPERATE, "greeter", "production")
+
+
+def test_a_refusal_names_the_roles_of_the_token() -> None:
+    named = "The token `alice-laptop` has `deployer`"
+    with pytest.raises(Refused, match=named), as_account(TOKEN.actor, TOKEN):
+        raise Refused("That is for `lead`.", rule="role", remedy="Ask someone.")
 
 
 def test_a_refusal_names_the_account_of_the_roles(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from bot.domain.rollout.machine import approvals, progress, rollback
 from bot.domain.rollout.model import Grant, Pause, Phase, Release, Rollout
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps import Gate
+from bot.domain.rollout.steps.gate import needed
 
 LONGEST_EXTENSION_S = 24 * 3600.0
 
@@ -24,10 +25,10 @@ def approve(builder: StepBuilder, acted: Acted) -> None:
     if rollout.step_done or any(a.actor_id == acted.actor.id for a in rollout.approvals):
         return
     given = (*rollout.approvals, approval)
-    count = approvals.votes(rollout, given)
+    count, quorum = approvals.votes(rollout, given), needed(rollout, gate)
     builder.change(approvals=given)
-    builder.tell("approved", f"{acted.actor.name} approved ({count} of {gate.quorum}).", seal=rollout.seal)
-    if count >= gate.quorum:
+    builder.tell("approved", f"{acted.actor.name} approved ({count} of {quorum}).", seal=rollout.seal)
+    if count >= quorum:
         grant = Grant(rollout.step, gate.name, builder.at, given)
         builder.change(grants=(*rollout.grants, grant), deadline=None)
         progress.pass_gate(builder)
@@ -53,8 +54,8 @@ def reject(builder: StepBuilder, acted: Acted) -> None:
     sentence = f"{acted.actor.name} rejected the rollout{although}{_why(acted)}."
     rollback.by_person(builder, "rejected", sentence, **details)
     if not builder.rollout.had_traffic:
-        requester = builder.rollout.requester.id
-        told = () if acted.actor.id == requester else (requester,)
+        requester = builder.rollout.requester
+        told = () if acted.actor.id in requester.ids else (requester.mention,)
         builder.order(Notify("rejected", mention_users=told, text=builder.rollout.outcome))
 
 
@@ -140,7 +141,7 @@ def promote(builder: StepBuilder, acted: Acted) -> None:
     if any(a.actor_id == acted.actor.id for a in rollout.approvals):
         return
     given = (*rollout.approvals, approval)
-    count, quorum = approvals.votes(rollout, given), rollout.policy.promote_quorum
+    count, quorum = approvals.votes(rollout, given), approvals.to_promote(rollout)
     builder.change(approvals=given)
     verdict = rollout.verdict.outcome if rollout.verdict else "none yet"
     builder.tell(

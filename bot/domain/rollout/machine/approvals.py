@@ -16,6 +16,7 @@ from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.events import Acted
 from bot.domain.rollout.model import Action, Actor, Approval, Lane, Plan, Policy, Release, Rollout
 from bot.domain.rollout.steps import Gate
+from bot.domain.rollout.steps.gate import needed
 
 VOTES = frozenset({Action.APPROVE, Action.REVOKE, Action.REJECT})
 # A form or a request without a reason is refused. Roll back never asks: at 3 a.m. it is one press.
@@ -32,6 +33,8 @@ def seal_of(
     plan: Plan,
     policy: Policy,
     binding: LaneBinding | None = None,
+    requester: Actor | None = None,
+    extra_approvals: int = 0,
 ) -> str:
     """SHA-256 in hex of everything that an approver approves. Equal content gives an equal seal.
 
@@ -51,6 +54,8 @@ def seal_of(
         content["irreversible"] = candidate.irreversible
     if binding is not None:
         content |= {"binding": _lean(binding), "spec": _plain(candidate.spec)}
+    if requester is not None and (requester.person is not None or extra_approvals):
+        content["requester"] = [sorted(requester.ids), extra_approvals]
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
@@ -70,6 +75,8 @@ def seal_now(rollout: Rollout) -> str:
         plan=rollout.plan,
         policy=rollout.policy,
         binding=rollout.binding,
+        requester=rollout.requester,
+        extra_approvals=rollout.extra_approvals,
     )
 
 
@@ -79,7 +86,7 @@ def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
         by_itself = action not in (Action.APPROVE, Action.PROMOTE)
         return None if by_itself else phrasebook.people_only()
     policy = rollout.policy
-    asked = actor.id == rollout.requester.id
+    asked = actor.id in rollout.requester.ids
     if action in VOTES:
         return _may_vote(rollout, action, actor, asked)
     if action is Action.PROMOTE:
@@ -127,6 +134,19 @@ def expiry(rollout: Rollout, now: datetime) -> datetime | None:
     return rollout.deadline + (now - rollout.pause.since)
 
 
+def to_promote(rollout: Rollout) -> int:
+    """How many people have to vote to continue without PASS."""
+    return rollout.policy.promote_quorum + rollout.extra_approvals
+
+
+def unknown_person(requester: Actor) -> int:
+    """One approval more where no one knows which person asks: they could be among those who approve.
+
+    A token of the HTTP API has an owner, so its `id` is a person's.
+    """
+    return 1 if requester.via == "cli" and requester.person is None else 0
+
+
 def vote(rollout: Rollout, acted: Acted) -> Approval:
     """The approval that this press gives. Raises `Refused` after the expiry."""
     if not isinstance(rollout.current, Gate):
@@ -161,8 +181,8 @@ def covers(rollout: Rollout, gate: Gate) -> bool:
 
 
 def _valid(rollout: Rollout, gate: Gate, approvals: tuple[Approval, ...]) -> bool:
-    own = any(a.actor_id == rollout.requester.id for a in approvals)
-    return votes(rollout, approvals) >= gate.quorum and (gate.allow_requester or not own)
+    own = any(a.actor_id in rollout.requester.ids for a in approvals)
+    return votes(rollout, approvals) >= needed(rollout, gate) and (gate.allow_requester or not own)
 
 
 def _lean(value: Any) -> Any:

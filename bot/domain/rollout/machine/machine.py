@@ -201,6 +201,8 @@ def begin(
         plan=plan,
         policy=policy,
         binding=binding,
+        requester=requester,
+        extra_approvals=approvals.unknown_person(requester),
     )
     rollout = Rollout(
         id=id,
@@ -221,6 +223,7 @@ def begin(
         known_good=known_good,
         undone=phrasebook.irreversible(undone.version, undone.irreversible) if undone else "",
         readiness=readiness,
+        extra_approvals=approvals.unknown_person(requester),
         gated=plans.gated(plan) if gated is None else gated,
         binding=binding,
         preconditions=preconditions,

@@ -48,7 +48,8 @@ def automatic(builder: StepBuilder, what: str, why: str) -> None:
                 f"{said.rstrip('.')}. {phrasebook.may_have_begun(candidate.version, candidate.irreversible)}"
             )
         end(builder, Phase.FAILED, what, said)
-        builder.order(Notify("failed", mention_users=(rollout.requester.id,), text=builder.rollout.outcome))
+        told = (rollout.requester.mention,)
+        builder.order(Notify("failed", mention_users=told, text=builder.rollout.outcome))
         return
     if candidate.irreversible:
         _leave_to_people(builder, why)
@@ -81,7 +82,8 @@ def by_person(builder: StepBuilder, what: str, sentence: str, **details: object)
     elif _order(builder, what, sentence, **details):
         if not rollout.known_good:
             quarantine(builder, rollout.candidate, sentence.partition(": ")[2].rstrip("."))
-        told = () if builder.actor.id == rollout.requester.id else (rollout.requester.id,)
+        asked = rollout.requester
+        told = () if builder.actor.id in asked.ids else (asked.mention,)
         builder.order(Notify("rolled_back", mention_users=told, text=builder.rollout.outcome))
 
 
@@ -209,7 +211,7 @@ def expired(builder: StepBuilder, event: TimerDue) -> None:
         return
     end(builder, Phase.CANCELLED, "gate_expired", "The gate expired before it was approved.")
     builder.order(
-        Notify("expired", mention_users=(builder.rollout.requester.id,), text=builder.rollout.outcome)
+        Notify("expired", mention_users=(builder.rollout.requester.mention,), text=builder.rollout.outcome)
     )
 
 

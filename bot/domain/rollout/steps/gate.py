@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.domain.formatting import duration
+from bot.domain.formatting import counted, duration
 from bot.domain.rollout.events import Notify
-from bot.domain.rollout.model import Phase, Step
+from bot.domain.rollout.model import Phase, Rollout, Step
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps.kind import (
     DONE,
@@ -38,7 +38,12 @@ class Gate(Step):
 
     @property
     def people(self) -> str:
-        return "1 approval" if self.quorum == 1 else f"{self.quorum} approvals"
+        return counted(self.quorum, "approval")
+
+
+def needed(rollout: Rollout, gate: Gate) -> int:
+    """How many people have to approve. One of them could be the requester, where it is not known who that is."""
+    return gate.quorum + (0 if gate.allow_requester else rollout.extra_approvals)
 
 
 def problems(gate: Gate, place: Place) -> Iterator[StepProblem]:
@@ -65,7 +70,8 @@ def enter(builder: StepBuilder, gate: Gate) -> StepStatus:
         )
         return DONE
     builder.change(deadline=builder.after(gate.expires_s))
-    builder.tell("gate_opened", f"Waiting for {gate.people} from {gate.role} ({gate.name}).", gate=gate.name)
+    people = counted(needed(builder.rollout, gate), "approval")
+    builder.tell("gate_opened", f"Waiting for {people} from {gate.role} ({gate.name}).", gate=gate.name)
     builder.order(Notify("gate_opened", (gate.role,), text=builder.rollout.outcome))
     return WAITING
 

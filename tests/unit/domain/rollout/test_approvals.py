@@ -16,7 +16,7 @@ from bot.domain.rollout.events import TimerDue
 from bot.domain.rollout.machine import approvals, machine
 from bot.domain.rollout.model import SYSTEM, Action, Actor, Approval, Lane, Plan, Release
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak
-from tests.support.actors import DEV, GUEST, LEAD, LEAD2, ONCALL
+from tests.support.actors import BOSS, DEV, GUEST, LEAD, LEAD2, ONCALL
 from tests.support.rules.story import CANARY, JUDGE, LANE, NEW, OLD, POLICY, SOAK_S, VERIFY, Story
 
 PAIR = Gate("production", "release-manager", quorum=2, expires_s=600)
@@ -435,3 +435,71 @@ def test_nothing_can_be_approved_where_nothing_waits() -> None:
     refused = approvals.may(Story().rollout, Action.APPROVE, LEAD)
     assert refused is not None
     assert refused.rule == "no_gate"
+
+
+# ---- the command line --------------------------------------------------------------------------------------
+
+ALICE = Actor(-7, "alice@host", frozenset({"deployer"}), "cli", person=LEAD.id)
+RUNNER = Actor(-8, "runner@host", frozenset({"deployer"}), "cli")
+
+
+def by(requester: Actor, *steps: Any) -> Story:
+    return Story(steps or TWO, requester=requester).to_gate()
+
+
+def test_the_person_behind_an_account_cannot_approve_what_it_requested() -> None:
+    story = by(ALICE)
+    assert story.rollout.extra_approvals == 0
+    with pytest.raises(Refused, match="You requested this rollout") as refused:
+        story.act(LEAD, Action.APPROVE)
+    assert refused.value.rule == "not_the_requester"
+    assert story.act(LEAD2, Action.APPROVE).phase == "gated"
+    assert story.act(BOSS, Action.APPROVE).phase != "gated"
+
+
+def test_the_person_behind_an_account_cannot_promote_and_can_stop_what_it_requested() -> None:
+    story = by(ALICE, VERIFY, Gate("go", "release-manager"), Shift(5), Soak(SOAK_S), Shift(100))
+    story.act(LEAD2, Action.APPROVE).applied()
+    with pytest.raises(Refused, match="You requested this rollout"):
+        story.act(LEAD, Action.PROMOTE)
+    story.act(LEAD, Action.ROLL_BACK)
+    assert story.phase == "rolling_back"
+    assert story.posted()[-1].mention_users == ()
+
+
+def test_an_account_without_a_person_needs_one_approval_more() -> None:
+    story = by(RUNNER)
+    assert "Waiting for 3 approvals" in story.rollout.outcome
+    for actor, count in ((LEAD, 1), (LEAD2, 2)):
+        story.act(actor, Action.APPROVE)
+        assert story.phase == "gated"
+        assert story.rollout.outcome == f"{actor.name} approved ({count} of 3)."
+    assert story.act(BOSS, Action.APPROVE).phase != "gated"
+    assert approvals.cleared(story.rollout)
+    (grant,) = story.rollout.grants
+    fewer = replace(story.rollout, grants=(replace(grant, approvals=grant.approvals[:2]),))
+    assert not approvals.cleared(fewer)
+
+
+def test_an_account_without_a_person_needs_one_vote_more_to_promote() -> None:
+    story = by(RUNNER, VERIFY, Gate("go", "release-manager"), Shift(5), Soak(SOAK_S), Shift(100))
+    for actor in (LEAD, LEAD2):
+        story.act(actor, Action.APPROVE)
+    story.applied().act(LEAD, Action.PROMOTE)
+    assert story.rollout.step == 3
+    story.act(LEAD2, Action.PROMOTE)
+    assert story.rollout.step == 4
+
+
+def test_a_gate_that_the_requester_may_pass_asks_for_no_more() -> None:
+    story = by(RUNNER, VERIFY, Gate("go", "release-manager", allow_requester=True), Shift(100))
+    assert story.act(LEAD, Action.APPROVE).phase != "gated"
+
+
+def test_a_request_in_discord_needs_what_the_gate_says() -> None:
+    assert by(DEV).rollout.extra_approvals == 0
+
+
+def test_the_seal_covers_who_requested_it() -> None:
+    for change in ({"requester": ALICE}, {"requester": RUNNER, "extra_approvals": 1}):
+        assert approvals.seal_of(**{**BOUND, **change}) != approvals.seal_of(**BOUND)  # type: ignore[arg-type]

@@ -155,6 +155,19 @@ async def test_a_gate_says_who_may_how_many_and_until_when(
     assert shown.index("Approvals") < shown.index("verify")
 
 
+async def test_a_gate_says_why_it_needs_one_approval_more(
+    phases: dict[Phase, tuple[FakeEngine, Rollout]],
+) -> None:
+    engine, gated = phases[Phase.GATED]
+    engine.edit(gated.id, lambda rollout: replace(rollout, extra_approvals=1))
+    try:
+        shown = said(await drawn(engine, engine.rollouts[gated.id]))
+    finally:
+        engine.edit(gated.id, lambda _: gated)
+    assert "Approvals: 0 of 2" in shown
+    assert "Needs 1 approval, and one more because the catalog does not say which person" in shown
+
+
 async def test_a_hold_says_why_and_what_happens_if_no_one_acts(
     phases: dict[Phase, tuple[FakeEngine, Rollout]],
 ) -> None:
