@@ -12,6 +12,7 @@ from bot.domain.rollout.model import Action, Phase
 
 LONGEST_WAIT_S = 50
 BIGGEST = 2**63 - 1
+EXAMPLE_TIME = "2026-11-23T18:00:00Z"
 
 
 def _digits(value: Any) -> Any:
@@ -35,7 +36,7 @@ def _moment(value: Any) -> datetime:
         text = value.upper() if isinstance(value, str) else ""
         return datetime.fromisoformat(text if _RFC3339.fullmatch(text) else "").astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError("must be a time with its offset from UTC, such as 2026-11-23T18:00:00Z") from None
+        raise ValueError(f"must be a time with its offset from UTC, such as {EXAMPLE_TIME}") from None
 
 
 DIGITS, WHOLE, STRICT = BeforeValidator(_digits), BeforeValidator(_whole), Strict()
@@ -47,7 +48,7 @@ Schedule = Annotated[Name, Field(examples=["payments"])]
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T18:00:00Z"]}),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": [EXAMPLE_TIME]}),
 ]
 ReasonText = Annotated[str, Field(max_length=500, examples=["merged to main"])]
 
