@@ -198,7 +198,9 @@ def panics(world: SimulatedWorld, people: People, rng: random.Random) -> None:
 def unlocks(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     for lane in list(world.tables.locks):
         people.ask(
-            LEAD, f"/unlock {lane}", lambda process, lane=lane: process.engine.unlock(GUILD, LEAD, lane)
+            LEAD,
+            f"/unlock {lane}",
+            lambda process, lane=lane: process.engine.unlock(GUILD, LEAD, lane, "fixed"),
         )
 
 
