@@ -34,7 +34,7 @@ def measured(builder: StepBuilder, event: Measured) -> None:
     elif rollout.phase in (Phase.SOAKING, Phase.OBSERVING):
         _in_soak(builder, verdict)
     elif rollout.phase is Phase.HELD:
-        _in_hold(builder, verdict)
+        _in_hold(builder, verdict, rollout.verdict)
 
 
 def warned(rollout: Rollout) -> list[str]:
@@ -70,11 +70,13 @@ def _in_soak(builder: StepBuilder, verdict: Verdict) -> None:
         builder.hold(because(verdict))
 
 
-def _in_hold(builder: StepBuilder, verdict: Verdict) -> None:
+def _in_hold(builder: StepBuilder, verdict: Verdict, before: Verdict | None) -> None:
     held = builder.rollout.hold
     if troubled(verdict) or (held is not None and held.for_people):
         return
     if isinstance(builder.rollout.current, Gate):
+        if before is not None and verdict.evidence.m > before.evidence.m:
+            return  # stable is well again and this tick speaks against the candidate: no reason to go on
         builder.tell("hold_over", "No longer on hold: measurements are back, and the gate was passed.")
         progress.pass_gate(builder)
     elif verdict.outcome is Outcome.PASS:

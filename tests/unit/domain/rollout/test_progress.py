@@ -268,6 +268,17 @@ def test_it_goes_on_when_the_judge_sees_again() -> None:
     assert _blind_at_gate().act(LEAD, Action.APPROVE).tick().phase == "shifting"
 
 
+def test_it_does_not_go_on_with_a_tick_that_speaks_against_the_candidate() -> None:
+    story = _blind_at_gate().act(LEAD, Action.APPROVE).tick(bad=3)
+    assert (story.phase, story.ordered()[-1]) == ("held", ("1.4.0", "1.5.0", 5))
+    assert story.tick().phase == "shifting"
+
+    failing = _blind_at_gate().act(LEAD, Action.APPROVE)
+    while failing.phase == "held":
+        failing.tick(bad=60)
+    assert failing.phase == "rolling_back"
+
+
 def test_people_may_go_on_blind_by_the_promotion_quorum_or_take_more_time() -> None:
     story = _blind_at_gate().act(LEAD, Action.APPROVE)
     before = machine.timers(story.rollout)["hold"]
