@@ -20,6 +20,7 @@ from bot.composition.adapters import Targets
 from bot.domain.config import Catalog, CheckConfig, ServedLane
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.model import Identity, Lane, Observed, Release
+from bot.engine.tasks import own_cancellation_only
 from bot.ports.data_plane.metrics import MetricSource
 from bot.ports.data_plane.targets import CatalogTarget, DeployTarget
 from bot.ports.errors import Unreachable
@@ -196,7 +197,8 @@ class Routing:
             await self._due.wait()
             self._due.clear()
             try:
-                await self.reload()
+                with own_cancellation_only():
+                    await self.reload()
             except Exception as error:
                 _log.warning("targets_not_reloaded", why=str(error))
                 self._due.set()

@@ -54,6 +54,7 @@ from bot.engine.loops.lease import GATEWAY, Lease, process_name
 from bot.engine.loops.worker import LoopIntervals, Role, Worker
 from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
+from bot.engine.tasks import AwaitedCancelled, own_cancellation_only
 from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.incidents.regressions import Regressions
@@ -76,6 +77,7 @@ from cogs import COGS
 _log = structlog.get_logger(__name__)
 
 _DATABASE_TRY_S = 1.0
+_PART_AGAIN_S = 1.0
 # After this long another process takes over the gateway of one that died.
 _GATEWAY_S = 1.5
 
@@ -134,7 +136,7 @@ class _Slipway:
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        tasks = {asyncio.create_task(part()) for part in self._parts}
+        tasks = {asyncio.create_task(_kept_running(part)) for part in self._parts}
         tasks |= {asyncio.create_task(_waited(stop))}
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -142,6 +144,17 @@ class _Slipway:
         await asyncio.gather(*pending, return_exceptions=True)
         for task in done:
             task.result()
+
+
+async def _kept_running(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `part` to its end, once more whenever something that it awaited was cancelled."""
+    while True:
+        try:
+            with own_cancellation_only():
+                return await part()
+        except AwaitedCancelled:
+            _log.exception("part_cancelled", part=getattr(part, "__qualname__", ""))
+        await asyncio.sleep(_PART_AGAIN_S)
 
 
 async def _waited(event: asyncio.Event) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bot.composition import wiring
+from bot.composition.bindings import Routing
 from bot.settings import Settings
 from tests.support.catalog_files import SOUND, write
+from tests.support.catalogs import STAGING, catalog
 
 
 @pytest.fixture
@@ -41,6 +45,59 @@ async def test_the_program_runs_with_a_collector_that_leaves_long_lived_objects_
     threshold, frozen = seen[0]
     assert threshold >= 20 * usual_collector[0]
     assert frozen > 50_000
+
+
+@pytest.mark.virtual_time
+async def test_a_part_that_awaited_what_was_cancelled_runs_on_and_the_program_with_it() -> None:
+    begun: list[str] = []
+
+    async def follows() -> None:
+        begun.append("follows")
+        if len(begun) < 3:
+            shared = asyncio.get_running_loop().create_future()
+            shared.cancel()
+            await shared
+
+    async def reload() -> Any:
+        raise AssertionError("no one asked for it")
+
+    await wiring._Slipway((follows,), reload).until_stopped()
+    assert begun == ["follows"] * 3
+
+
+@pytest.mark.virtual_time
+async def test_an_edited_catalog_is_applied_after_a_try_that_was_cancelled_from_inside() -> None:
+    class OneLane:
+        """A lane that a rollout keeps on its own target, and the targets, which are away at the first try."""
+
+        tries = 0
+
+        async def active(self) -> list[Any]:
+            return [SimpleNamespace(id=1, identity=1, lane=STAGING)] if self.tries < 2 else []
+
+        async def load(self, rollout_id: int) -> Any:
+            binding = SimpleNamespace(target=SimpleNamespace(name="local", settings={"kind": "fake"}))
+            return SimpleNamespace(rollout=SimpleNamespace(binding=binding))
+
+        def is_current(self, *_: object) -> bool:
+            return False
+
+        def served(self, binding: object) -> str:
+            return "as bound"
+
+        async def reload(self, *_: object) -> None:
+            self.tries += 1
+            if self.tries == 1:
+                raise asyncio.CancelledError
+
+    fake: Any = OneLane()
+    routing = Routing(catalog, fake, fake, fake)
+    await routing.begin()
+    following = asyncio.create_task(routing.follow())
+    await asyncio.sleep(10)
+    assert fake.tries == 3  # cancelled, while the lane is held, and once more when it is free
+    assert not following.done()
+    following.cancel()
 
 
 # Loads a catalog as the bot does, and makes its targets; prints what that imported, and which of it are adapters.

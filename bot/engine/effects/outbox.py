@@ -19,6 +19,7 @@ from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import SYSTEM
 from bot.domain.traces.effects import effect_span_id, trace_id_of_claim
 from bot.engine.effects.notifications import LaneAlerts
+from bot.engine.tasks import own_cancellation_only
 from bot.logs import concerning, new_trace_id, tracing
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
@@ -168,7 +169,8 @@ class Outbox:
         result = "stopped"
         try:
             await self._probe("before", f"{claim.effect.kind}:{claim.key}")
-            outcome = await self._handler.execute(claim)
+            with own_cancellation_only():
+                outcome = await self._handler.execute(claim)
             await self._probe("after", f"{claim.effect.kind}:{claim.key}")
             busy.recording = True
             if isinstance(outcome, NotYet):

@@ -23,7 +23,7 @@ from bot.domain.rollout.step_builder import Stepped
 from bot.engine.loops.sampler import Measurement, Sampler, crash
 from bot.engine.observation import heard_by
 from bot.engine.stepper import Stepper, change_of, stamped
-from bot.engine.tasks import Tasks
+from bot.engine.tasks import Tasks, own_cancellation_only
 from bot.engine.tracing import traced
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
@@ -122,7 +122,8 @@ class JudgeLoop:
         rollout = loaded.rollout
         next_at = following(planned, now, rollout.policy.tick_s)
         try:
-            look = await self._sampler.look(rollout, loaded.evidence, measured_at(loaded, now))
+            with own_cancellation_only():
+                look = await self._sampler.look(rollout, loaded.evidence, measured_at(loaded, now))
             stepped = heard(rollout, look, now)
             look = _kept(rollout, look, stepped)
             served = served_in_rollout(loaded.evidence, look.evidence, rollout.policy.judge, look.tick)

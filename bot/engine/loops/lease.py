@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from bot.engine.tasks import own_cancellation_only
 from bot.ports.errors import Unreachable
 from bot.ports.store import Housekeeping
 
@@ -90,8 +91,9 @@ class Lease:
     async def _renew(self) -> None:
         held, asked = self.held, asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._ttl_s):
-                granted = await self._housekeeping.lead(self.name, self._owner, self._ttl_s)
+            with own_cancellation_only():
+                async with asyncio.timeout(self._ttl_s):
+                    granted = await self._housekeeping.lead(self.name, self._owner, self._ttl_s)
         except (Unreachable, TimeoutError):
             if held and not self._strict:
                 self._until = float("inf")  # until another process is seen to have it

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from bot.engine.tasks import own_cancellation_only
 from bot.logs import new_trace_id, tracing
 from bot.ports.coordination import Waker
 from bot.ports.errors import Unreachable
@@ -63,21 +64,21 @@ class Loop:
         away, pause = False, _FIRST_RETRY_S
         while True:
             try:
-                with tracing(new_trace_id()):
-                    more = await self.once()
+                with own_cancellation_only():
+                    with tracing(new_trace_id()):
+                        more = await self.once()
+                    if away:
+                        log.info("loop_resumed", loop=self.name)
+                    away, pause = False, _FIRST_RETRY_S
+                    rounds.finished(self.name)
+                    await self._rest(waker, more)
+                continue
             except Unreachable as error:
                 if not away:
                     log.warning("loop_waiting", loop=self.name, why=str(error))
                 away = True
             except Exception:
                 log.exception("loop_failed", loop=self.name)
-            else:
-                if away:
-                    log.info("loop_resumed", loop=self.name)
-                away, pause = False, _FIRST_RETRY_S
-                rounds.finished(self.name)
-                await self._rest(waker, more)
-                continue
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LAST_RETRY_S)
 

@@ -18,6 +18,7 @@ from bot.domain.records import SeriesPoint
 from bot.domain.rollout.model import Identity, Lane, Observed, Rollout, RunState
 from bot.engine.lanes import Lanes
 from bot.engine.loops.latencies import Latencies, latencies, latency, latency_quantile
+from bot.engine.tasks import own_cancellation_only
 from bot.ports.data_plane.metrics import MetricSource
 from bot.ports.errors import Unreachable
 
@@ -100,8 +101,9 @@ class Sampler:
     ) -> Sequence[Sample]:
         limit_s = source.limit_s + _GRACE_S
         try:
-            async with asyncio.timeout(limit_s):
-                return await source.sample(lane, digests)
+            with own_cancellation_only():
+                async with asyncio.timeout(limit_s):
+                    return await source.sample(lane, digests)
         except TimeoutError:
             why = f"{source.name} did not answer within {limit_s:g} s"
         except Unreachable as error:

@@ -19,6 +19,7 @@ from bot.engine.effects.notifications import NotificationHandler
 from bot.engine.effects.outbox import Outbox
 from bot.ports.errors import Unreachable
 from bot.ports.meter import NoMeter
+from bot.ports.notifications import Announcement
 from tests.fakes.outside import FakeAnnouncer
 from tests.support.alerts import AlertWorld, errors
 from tests.support.waiting import PATIENCE_S
@@ -115,14 +116,8 @@ async def test_a_person_who_refuses_closes_the_message_and_is_told_to_the_alert(
         await handler.execute(claim(10, replace(call, key="call-9"), None))
 
 
-async def test_a_call_that_no_channel_takes_is_given_up_in_writing_and_the_next_one_comes() -> None:
-    world = AlertWorld()
-    await world.alerts.hear([errors()])
-    for _ in range(4):
-        await world.pass_s(900)  # up to the war room, and nothing was posted so far
-    announcer = FakeAnnouncer(closed={"alerts"})
-    handler = NotificationHandler(announcer, world.store.effects, world.alerts.undelivered)
-    outbox = Outbox(
+def calling(world: AlertWorld, handler: NotificationHandler) -> Outbox:
+    return Outbox(
         "messages",
         ["call_people"],
         handler,
@@ -131,6 +126,36 @@ async def test_a_call_that_no_channel_takes_is_given_up_in_writing_and_the_next_
         waker=EventWaker(),
         meter=NoMeter(),
     )
+
+
+async def test_a_call_that_awaits_what_is_cancelled_is_a_failed_attempt_and_made_again() -> None:
+    class Cancelling(FakeAnnouncer):
+        async def alert(self, alert: Announcement) -> None:
+            if not self.calls[alert.key]:
+                self.calls[alert.key] += 1
+                raise asyncio.CancelledError  # as a shared request that another caller gave up
+            await super().alert(alert)
+
+    world, announcer = AlertWorld(), Cancelling()
+    await world.alerts.hear([errors()])
+    outbox = calling(world, NotificationHandler(announcer, world.store.effects))
+    await world.pass_s(900)
+    (call,) = world.calls()
+    for _ in range(2):
+        await outbox.once()
+        await asyncio.sleep(1)
+        world.clock.forward(1)  # less than the lease of the first attempt
+    assert list(announcer.alerts) == [call.key]
+
+
+async def test_a_call_that_no_channel_takes_is_given_up_in_writing_and_the_next_one_comes() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    for _ in range(4):
+        await world.pass_s(900)  # up to the war room, and nothing was posted so far
+    announcer = FakeAnnouncer(closed={"alerts"})
+    handler = NotificationHandler(announcer, world.store.effects, world.alerts.undelivered)
+    outbox = calling(world, handler)
     calls = [call.key for call in world.calls()]
     assert len(calls) == 3
     for _ in calls:

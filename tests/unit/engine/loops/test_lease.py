@@ -149,6 +149,28 @@ async def test_the_end_of_the_work_is_the_end_of_the_wait() -> None:
     task.cancel()
 
 
+async def test_a_renewal_that_is_cancelled_from_inside_is_tried_again() -> None:
+    leases = Leases()
+    first, _ = two(leases)
+    lead, cancels = leases.lead, 2
+
+    async def cancelled(name: str, owner: str, ttl_s: float) -> bool:
+        nonlocal cancels
+        if first.held and cancels:
+            cancels -= 1
+            raise asyncio.CancelledError  # as a connection that another task closes
+        return await lead(name, owner, ttl_s)
+
+    leases.lead = cancelled  # type: ignore[method-assign]
+    task = asyncio.create_task(first.run())
+    await until(lambda: first.held)
+    await until(lambda: not cancels)
+    await asyncio.sleep(TTL_S * 2)
+    assert first.held
+    assert not task.done()
+    task.cancel()
+
+
 async def test_without_the_database_the_lead_ends_with_the_lease() -> None:
     leases = Leases()
     first, _ = two(leases)

@@ -10,6 +10,7 @@ import pytest
 from bot.adapters.redis.waker import EventWaker
 from bot.engine.loops.judge_loop import following
 from bot.engine.loops.loops import AfterCrowd, Loop, Rounds
+from bot.engine.tasks import Tasks
 from bot.ports.errors import Unreachable
 from tests.support.waiting import PATIENCE_S
 
@@ -35,6 +36,69 @@ async def test_a_round_that_fails_is_tried_again_whatever_it_was() -> None:
         return False
 
     await run(Loop("test", once, 60.0), EventWaker(), done)
+
+
+async def awaits_what_was_cancelled() -> None:
+    """As when a part of the program cancels a future that others await too."""
+    shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    shared.cancel()
+    await shared
+
+
+@pytest.mark.virtual_time
+async def test_a_loop_goes_on_after_something_that_it_awaited_was_cancelled() -> None:
+    rounds, began = Rounds(), 0
+
+    async def once() -> bool:
+        nonlocal began
+        began += 1
+        if began % 2:
+            await awaits_what_was_cancelled()
+        return False
+
+    class CancelledWaker(EventWaker):
+        async def wait(self, topic: str, timeout_s: float) -> None:
+            await awaits_what_was_cancelled()
+
+    task = asyncio.create_task(Loop("orders", once, 1.0, "topic").run(CancelledWaker(), rounds))
+    await asyncio.sleep(60)
+    assert not task.done()
+    assert began > 20
+    assert rounds.late() == {}
+    task.cancel()
+    await asyncio.wait({task}, timeout=1)
+    assert task.cancelled()
+
+
+@pytest.mark.virtual_time
+async def test_a_loop_in_which_every_round_is_cancelled_is_late() -> None:
+    rounds = Rounds()
+
+    async def once() -> bool:
+        await awaits_what_was_cancelled()
+        return False
+
+    task = asyncio.create_task(Loop("orders", once, 1.0).run(EventWaker(), rounds))
+    await asyncio.sleep(60)
+    assert set(rounds.late()) == {"orders"}
+    task.cancel()
+
+
+@pytest.mark.virtual_time
+async def test_a_task_that_awaited_what_was_cancelled_costs_the_others_nothing() -> None:
+    async def measured(value: int) -> int:
+        return value
+
+    async def cancelled() -> int:
+        await awaits_what_was_cancelled()
+        return 0
+
+    tasks = Tasks[int, int]()
+    for key, work in enumerate((measured(1), cancelled(), measured(3))):
+        tasks.start(key, work, f"tick:{key}")
+    await tasks.wait(1.0)
+    assert tasks.finished() == [1, 3]
+    assert len(tasks) == 0
 
 
 async def test_a_loop_that_sleeps_is_woken() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -79,6 +80,16 @@ async def test_a_source_that_cannot_be_reached_is_an_error_of_the_tick() -> None
     look = await looker.look(rollout(), begin_evidence(), 100.0)
     assert look.tick.errors
     assert "the metrics are away" in look.tick.errors[0]
+
+
+async def test_a_source_that_awaits_what_is_cancelled_is_an_error_of_the_tick() -> None:
+    class Cancelled(FakeMetrics):
+        async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
+            raise asyncio.CancelledError  # as a shared request that another lane gave up
+
+    looker = sampler(await serving(), router=Cancelled())
+    look = await looker.look(rollout(), begin_evidence(), 100.0)
+    assert look.tick.errors == ("router failed: AwaitedCancelled",)
 
 
 async def test_a_lane_without_sources_cannot_be_judged() -> None:
