@@ -15,7 +15,7 @@ from bot.ports.data_plane.metrics import MetricSource
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ui.gateway.client import GatewayConnection
 from bot.ui.interactions.responder import HealthLine
-from bot.web.health import WELL, HealthChecks, Probe, ProbeFailed
+from bot.web.health import STARTING, WELL, HealthChecks, Probe, ProbeFailed
 
 _GAUGES_EVERY_S = 5.0
 _NAMES = {
@@ -45,7 +45,8 @@ class Gauges(Protocol):
 class HealthService:
     """`probes` by part, for HTTP. As a callable it implements `bot.ui.interactions.responder.HealthSource`.
 
-    late: the engine's loops that have not finished a round for too long, with seconds. untold: sinks of alerts that
+    late: the engine's loops that have not finished a round for too long, with seconds. starting: those that have
+    finished none yet. untold: sinks of alerts that
     could not be told something, with the reason. speaks: whether this process holds the gateway.
     """
 
@@ -59,12 +60,14 @@ class HealthService:
         telemetry: Gauges,
         sources: Probe,
         late: Callable[[], Mapping[str, float]],
+        starting: Callable[[], Sequence[str]] = tuple,
         untold: Callable[[], Mapping[str, str]] = dict,
         speaks: Callable[[], bool] = lambda: True,
     ) -> None:
         self._started = time.monotonic()
         self._connection, self._ping, self._targets, self._telemetry = connection, ping, targets, telemetry
-        self._redis, self._speaks, self._late, self._untold = redis, speaks, late, untold
+        self._redis, self._speaks, self._untold = redis, speaks, untold
+        self._late, self._starting = late, starting
         self.probes: Mapping[str, Probe] = {
             "gateway": self._gateway,
             "db": self._database,
@@ -115,6 +118,8 @@ class HealthService:
         """A loop that hangs or fails every time: rollouts are not judged, or orders not carried out."""
         if late := self._late():
             raise ProbeFailed("; ".join(f"{name}: no round for {round(s)} s" for name, s in late.items()))
+        if starting := self._starting():
+            return f"{STARTING}: no round yet of {', '.join(starting)}"
         return "ok"
 
     async def _sinks(self) -> str:

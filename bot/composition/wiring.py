@@ -282,6 +282,7 @@ async def _assemble(
         telemetry=telemetry,
         sources=MetricSourceHealth(current, targets, {} if afar else metrics),
         late=worker.rounds.late,
+        starting=lambda: worker.starting,
         untold=lambda: worker.untold,
         speaks=lambda: speaks and not gateway.elsewhere,
     )

@@ -18,7 +18,7 @@ from bot.web.health import HealthChecks, Probe
 from bot.web.hooks import Receive, add_hooks
 from bot.web.lazy_app import LazySubApp
 
-_READY_FOR = ("gateway", "db")
+_READY_FOR = ("gateway", "db", "loops")
 
 
 class Exposition(Protocol):
@@ -64,7 +64,7 @@ def create_app(
     hooks: Receive | None = None,
     alerts: Deliveries | None = None,
 ) -> web.Application:
-    """The application. `probes` by part: `gateway` and `db` decide `/readyz`; all are in `/health`.
+    """The application. `probes` by part: `gateway`, `db` and `loops` decide `/readyz`; all are in `/health`.
 
     api: makes what is served below `/api/v1`, at its first request. hooks: takes callbacks of systems that deploy.
     alerts: takes what other programs alert of.
@@ -129,9 +129,9 @@ class _Web:
         return web.json_response({"status": "ok"})
 
     async def _get_readyz(self, request: web.Request) -> web.Response:
-        """A press can be received and recorded."""
+        """A press can be received, recorded, and acted on: every loop has finished a round lately."""
         report = await self._health()
-        missing = [n for n in _READY_FOR if n in report.findings and not report.findings[n].serving]
+        missing = [n for n in _READY_FOR if n in report.findings and not report.findings[n].ready]
         body = {"status": "not ready", "waiting_for": missing} if missing else {"status": "ok"}
         return web.json_response(body, status=503 if missing else 200)
 

@@ -13,6 +13,7 @@ PROBE_S = 1.5
 _FRESH_S = 1.0
 WELL = frozenset({"ok", "connected", "standby", "memory"})
 DEGRADED = "degraded"
+STARTING = "starting"
 
 
 class ProbeFailed(Exception):
@@ -23,7 +24,7 @@ class ProbeFailed(Exception):
 class ProbeResult:
     """Result of one probe.
 
-    word: for machines: `ok`, `connected`, `memory`, `degraded`, `down`. detail: for people.
+    word: for machines: `ok`, `connected`, `memory`, `degraded`, `starting`, `down`. detail: for people.
     """
 
     word: str
@@ -32,7 +33,12 @@ class ProbeResult:
     @property
     def serving(self) -> bool:
         """Whether this part works, possibly with limitations."""
-        return self.word in WELL or self.word == DEGRADED
+        return self.word in (*WELL, DEGRADED, STARTING)
+
+    @property
+    def ready(self) -> bool:
+        """Whether this part works and has begun to."""
+        return self.serving and self.word != STARTING
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,12 @@ class RunningBot:
 
 @pytest.fixture
 async def running(tmp_path: Path, dsn: str) -> AsyncIterator[RunningBot]:
+    async with started(tmp_path, dsn) as bot:
+        yield bot
+
+
+@asynccontextmanager
+async def started(tmp_path: Path, dsn: str) -> AsyncIterator[RunningBot]:
     port = free_port()
     config = changed(
         ("staging: {router: 8401}", "staging: {}"), ('production: {router: "0.0.0.0:8402"}', "production: {}")
@@ -107,10 +113,28 @@ async def until_well(running: RunningBot) -> dict[str, Any]:
             await asyncio.sleep(0.1)
 
 
+async def test_a_process_that_waits_for_its_database_is_ready_in_no_part(tmp_path: Path) -> None:
+    away = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
+    async with started(tmp_path, away) as running:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                assert running.process.returncode is None, running.log.read_text()
+                try:
+                    status, body = await running.get("/readyz")
+                    break
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.1)
+        _, health = await running.get("/health")
+    assert (status, body["waiting_for"]) == (503, ["gateway", "db", "loops"])
+    assert health["details"]["loops"] == "no round yet of engine"
+
+
 async def test_it_connects_serves_counts_reloads_and_stops(running: RunningBot, dsn: str) -> None:
     health = await until_well(running)
     assert (health["gateway"], health["db"], health["redis"]) == ("connected", "ok", "memory")
-    assert (await running.get("/readyz"))[0] == 200
+    async with asyncio.timeout(PATIENCE_S):
+        while (await running.get("/readyz"))[0] != 200:
+            await asyncio.sleep(0.1)
 
     assert await running.value("slipway_gateway_identifies_total") == 1
     assert await running.value("slipway_gateway_reconnects_total") == 0

@@ -62,6 +62,10 @@ async def degraded() -> str:
     return "degraded: Redis is away"
 
 
+async def starting() -> str:
+    return "starting: no round yet of ticks"
+
+
 async def reloaded() -> Reloaded:
     return Reloaded(True)
 
@@ -167,6 +171,19 @@ async def test_alive_and_ready_are_two_questions() -> None:
         assert (await call("/readyz"))[:2] == (503, {"status": "not ready", "waiting_for": ["gateway"]})
     async with serving({"gateway": connected, "db": well, "redis": refused}) as call:
         assert (await call("/readyz"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("loops", "ready", "health", "status"),
+    [(well, 200, 200, "ok"), (starting, 503, 200, "degraded"), (refused, 503, 503, "unhealthy")],
+)
+async def test_ready_is_a_process_in_which_every_loop_has_finished_a_round_lately(
+    loops: Callable[[], Awaitable[str]], ready: int, health: int, status: str
+) -> None:
+    async with serving({"gateway": connected, "db": well, "loops": loops}) as call:
+        assert (await call("/readyz"))[0] == ready
+        code, body, _ = await call("/health")
+    assert (code, body["status"]) == (health, status)
 
 
 async def test_metrics_are_in_prometheus_format_and_know_what_health_found() -> None:

@@ -58,6 +58,7 @@ async def test_where_nothing_runs_there_is_nothing_to_read(tmp_path: Path) -> No
 
 async def test_a_loop_without_a_round_makes_the_process_unready_and_is_named() -> None:
     late: dict[str, float] = {}
+    starting = ["orders", "ticks"]
 
     async def ping() -> None: ...
 
@@ -73,7 +74,12 @@ async def test_a_loop_without_a_round_makes_the_process_unready_and_is_named() -
         telemetry=cast(Any, telemetry),
         sources=ok,
         late=lambda: late,
+        starting=lambda: starting,
     )
+    report = await HealthChecks(health.probes)()
+    assert (report.status, report.findings["loops"].detail) == ("degraded", "no round yet of orders, ticks")
+    assert not report.findings["loops"].ready
+    starting.clear()
     assert (await HealthChecks(health.probes)()).status == "ok"
     late["ticks"] = 42.4
     report = await HealthChecks(health.probes)()

@@ -27,13 +27,20 @@ class Rounds:
 
     def __init__(self) -> None:
         self._loops: dict[str, tuple[float, float]] = {}
+        self._done: set[str] = set()
 
     def begins(self, name: str, poll_s: float) -> None:
         """`name` is to finish a round every `poll_s` seconds from now on."""
         self._loops[name] = (poll_s, asyncio.get_running_loop().time())
+        self._done.discard(name)
 
     def finished(self, name: str) -> None:
+        self._done.add(name)
         self._loops[name] = (self._loops[name][0], asyncio.get_running_loop().time())
+
+    def done(self, name: str) -> bool:
+        """Whether `name` has finished a round since it began."""
+        return name in self._done
 
     def late(self) -> Mapping[str, float]:
         """Loops that missed three rounds and ten seconds, and for how many seconds they have finished none."""

@@ -57,6 +57,9 @@ from bot.ports.watch.oncall import CalendarReader
 Role = Literal["all", "gateway", "worker", "location"]
 
 
+_ENGINE = ("engine",)
+
+
 @dataclass(frozen=True, slots=True)
 class LoopIntervals:
     """How often each loop polls, in seconds, beside wake-ups."""
@@ -149,6 +152,7 @@ class Worker:
         presences: PresenceLoop | None = None,
     ) -> None:
         self.rounds = Rounds()  # of this process, for its health
+        self._awaited: Sequence[str] = _ENGINE
         self.sinks = sinks
         self._store = store
         self._announcer = announcer
@@ -275,15 +279,18 @@ class Worker:
 
     async def run(self, role: Role = "all") -> None:
         """Run until cancelled; other processes then take over its leases."""
+        loops = self._loops_of(role)
         try:
             async with asyncio.TaskGroup() as group:
                 if role in ("all", "worker"):
                     group.create_task(self._controller.run(), name="controller")
                 if self._looking:
                     group.create_task(self._here.run(), name="location")
-                for loop in self._loops_of(role):
+                for loop in loops:
                     group.create_task(loop.run(self._waker, self.rounds), name=f"loop:{loop.name}")
+                self._awaited = [loop.name for loop in loops]
         finally:
+            self._awaited = _ENGINE
             await self._ticking.stop()
             await self._counting.stop()
             if self._monitors:
@@ -363,6 +370,11 @@ class Worker:
             *([Loop("sinks", only(self._telling.once), intervals.sinks_s)] if self._telling else []),
             *([Loop("lane_watcher", only(self._watcher.once), intervals.alerts_s)] if self._watcher else []),
         )
+
+    @property
+    def starting(self) -> Sequence[str]:
+        """Loops that have finished no round yet, or `engine` while none runs."""
+        return [name for name in self._awaited if not self.rounds.done(name)]
 
     @property
     def untold(self) -> Mapping[str, str]:
