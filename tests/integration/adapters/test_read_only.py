@@ -41,6 +41,23 @@ async def test_connections_that_met_a_read_only_server_are_not_used_again(dsn: s
         await asyncio.gather(*(written(store) for _ in range(3)))
 
 
+async def test_a_connection_that_was_in_use_meanwhile_is_not_used_again_either(dsn: str) -> None:
+    await switch(dsn, read_only=True)
+    async with Database(dsn, size=3) as database:
+        store = PostgresStore(database)
+        async with database.connection() as reading:
+            assert await reading.fetchval("SELECT count(*) FROM notes") == 0
+            with pytest.raises(Unreachable):
+                await written(store)
+            await switch(dsn, read_only=False)
+            await written(store)
+            # What reads on it now is not disturbed.
+            assert await reading.fetchval("SELECT count(*) FROM notes") == 1
+        # The connection that was used last is taken first.
+        await asyncio.gather(*(written(store) for _ in range(3)))
+        assert sum(database.connections) == 3
+
+
 async def test_health_fails_while_nothing_can_be_written(dsn: str) -> None:
     async with Database(dsn, size=3) as database:
         store = PostgresStore(database)

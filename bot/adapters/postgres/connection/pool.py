@@ -27,6 +27,9 @@ class KeptPool:
         self._pool = pool
         self._timeout_s = timeout_s
         self._kept: list[Any] = []
+        # How often the server moved, and of each connection in use, as how often it was known when it was taken.
+        self._moves = 0
+        self._in_use: dict[Any, int] = {}
         self._turns = asyncio.Semaphore(size)
         self._closing = False
 
@@ -47,24 +50,29 @@ class KeptPool:
         else:
             await self._turns.acquire()
         try:
-            while self._kept:
-                connection = self._kept.pop()
-                if not connection.is_closed():
-                    return connection
-                await self._pool.release(connection)
-            return await self._pool.acquire(timeout=self._timeout_s)
+            moves = self._moves
+            connection = await self._next()
         except BaseException:
             self._turns.release()
             raise
+        self._in_use[connection] = moves
+        return connection
 
     async def put_back(self, connection: Any, error: BaseException | None) -> None:
-        """error: with which the use of the connection ended, perhaps in the middle of a statement."""
+        """error: with which the use of the connection ended, perhaps in the middle of a statement.
+
+        One that was in use while another met a server that moved is closed: it may be a session of that server.
+        """
+        moved = self._in_use.pop(connection) != self._moves
         try:
-            if error is None and not self._closing:
+            if error is None and not moved and not self._closing:
                 self._kept.append(connection)
                 return
+            if moved:
+                connection.terminate()  # a farewell would wait for a server that may be gone
             await self._pool.release(connection)
             if isinstance(error, _MOVED):
+                self._moves += 1
                 await self._pool.expire_connections()
                 await self._give_back()
         finally:
@@ -86,6 +94,14 @@ class KeptPool:
         """Number of connections in use, and idle."""
         idle = len(self._kept) + int(self._pool.get_idle_size())
         return int(self._pool.get_size()) - idle, idle
+
+    async def _next(self) -> Any:
+        while self._kept:
+            connection = self._kept.pop()
+            if not connection.is_closed():
+                return connection
+            await self._pool.release(connection)
+        return await self._pool.acquire(timeout=self._timeout_s)
 
     async def _give_back(self) -> None:
         kept, self._kept = self._kept, []

@@ -24,6 +24,9 @@ class PooledConnection:
     def is_closed(self) -> bool:
         return self.closed
 
+    def terminate(self) -> None:
+        self.closed = True
+
 
 class Pool:
     """asyncpg's pool without a server. `released`: numbers of the connections that were given back."""
@@ -103,7 +106,45 @@ async def test_a_server_that_is_no_longer_the_primary_costs_all_connections(pool
             async with database.connection():
                 raise asyncpg.ReadOnlySQLTransactionError
     assert pool.expired
-    assert pool.released == [1]
+    assert pool.released == [1, 0]
+
+
+async def test_a_connection_in_use_as_the_server_moved_is_not_kept(pool: Pool) -> None:
+    database = Database("postgresql://nowhere", size=3)
+    async with database.connection() as before:
+        with pytest.raises(Unreachable, match="ReadOnly"):
+            async with database.connection():
+                raise asyncpg.ReadOnlySQLTransactionError
+        async with database.connection() as after:
+            pass
+    assert before.closed
+    assert pool.released == [1, 0]
+    async with database.connection() as again:
+        assert again is after
+
+
+async def test_a_connection_that_was_being_opened_as_the_server_moved_is_not_kept(pool: Pool) -> None:
+    database, opening, may_open = Database("postgresql://nowhere", size=3), asyncio.Event(), asyncio.Event()
+    opened = pool.acquire
+
+    async def slowly(*, timeout: float) -> PooledConnection:
+        opening.set()
+        await may_open.wait()
+        return await opened(timeout=timeout)
+
+    async def use() -> PooledConnection:
+        async with database.connection() as connection:
+            found: PooledConnection = connection
+        return found
+
+    with pytest.raises(Unreachable, match="ReadOnly"):
+        async with database.connection():
+            pool.acquire = slowly  # type: ignore[method-assign]
+            using = asyncio.create_task(use())
+            await opening.wait()
+            raise asyncpg.ReadOnlySQLTransactionError
+    may_open.set()
+    assert (await using).closed
 
 
 async def test_no_more_connections_are_used_than_allowed_and_waiting_for_one_ends(pool: Pool) -> None:
