@@ -13,12 +13,13 @@ from bot import __version__
 from bot.adapters.targets.appcommands.rest import API_BASE
 from bot.domain.config import GuildConfig, roles_held
 from bot.ports.errors import Unreachable
+from bot.ports.retention import NoteKind
 from bot.ports.store import NoteStore
 
 _log = structlog.get_logger(__name__)
 
 _AGENT = f"DiscordBot (https://github.com/slipway, {__version__})"
-_KIND = "member"
+_KIND: NoteKind = "member"
 _NOT_MEMBERS = (10007, 10013)  # unknown member, unknown user
 _PATIENCE_S = 3.0
 _AT_ONCE, _REMEMBERED_S = 5, 300.0

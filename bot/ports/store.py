@@ -30,6 +30,7 @@ from bot.domain.records import (
 from bot.domain.rollout.events import CallPeople, Transition
 from bot.domain.rollout.model import Lane, Rollout
 from bot.ports.reports import ExportStore, ReportStore
+from bot.ports.retention import NoteKind
 from bot.ports.watch.alerts import AlertStore, WatchedLanes
 from bot.ports.watch.incidents import IncidentStore
 from bot.ports.watch.monitors import MonitorStore
@@ -37,7 +38,7 @@ from bot.ports.watch.oncall import OnCallStore
 from bot.ports.watch.silences import SilenceStore
 
 # Kind of the notes that hold the panic stop of a server; their key is the server's id.
-PANIC_NOTE = "panic"
+PANIC_NOTE: NoteKind = "panic"
 # Of a message that concerns a whole server.
 NO_LANE = Lane("", "")
 
@@ -69,9 +70,9 @@ class CardStore(Protocol):
 class NoteStore(Protocol):
     """Small facts that outlive the process, by kind and key: synced command hashes, posted keys, breakers."""
 
-    async def note(self, kind: str, key: str) -> Mapping[str, object] | None: ...
+    async def note(self, kind: NoteKind, key: str) -> Mapping[str, object] | None: ...
 
-    async def put_note(self, kind: str, key: str, value: Mapping[str, object]) -> None: ...
+    async def put_note(self, kind: NoteKind, key: str, value: Mapping[str, object]) -> None: ...
 
 
 class RolloutStore(Protocol):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import discord
 
+from bot.ports.retention import NoteKind
 from bot.ports.store import NoteStore
 from bot.ui.message_budget import MessageBudget, Priority
 from bot.ui.rest import TOO_OLD, GoneError, GuildChannels, RejectedError
@@ -22,8 +24,9 @@ class LiveMessages:
     What edits and sends is the caller's, as `calling` does it: raises `Unreachable`, or an error of `bot.ui.rest`.
     """
 
-    def __init__(self, kind: str, notes: NoteStore, budget: MessageBudget) -> None:
+    def __init__(self, kind: Literal["alert", "incident"], notes: NoteStore, budget: MessageBudget) -> None:
         self._kind = kind
+        self._note: NoteKind = "alert_card" if kind == "alert" else "incident_card"
         self._notes = notes
         self._budget = budget
 
@@ -56,13 +59,13 @@ class LiveMessages:
         """
         number, footer = about
         key = f"{number}/{channels.guild.id}"
-        if await self._notes.note(f"{self._kind}_card", key) is not None:
+        if await self._notes.note(self._note, key) is not None:
             found = await channels.find(
                 channel, lambda message: any(each.footer.text == footer for each in message.embeds)
             )
             if found is not None:
                 return found
-        await self._notes.put_note(f"{self._kind}_card", key, {"tried": True})
+        await self._notes.put_note(self._note, key, {"tried": True})
         await self._budget.turn(channel.id, Priority.URGENT)
         # The same for every attempt, and another one for the message after `gone`.
         once = f"{self._kind}/{number}/{channels.guild.id}/{gone}"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -45,7 +45,9 @@ from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import SYSTEM, Action, Desired, Lane, Phase, Plan, Release, Rollout
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify
 from bot.engine.stepper import MESSAGE_KINDS, change_of, order_kinds, stamped
+from bot.engine.watch.incidents.regressions import key_of
 from bot.ports.errors import AlreadyAnswered, LaneTaken
+from bot.ports.retention import RETENTION, NoteKind, Retention
 from bot.ports.store import CardRef
 from tests.fakes.store import MemoryDatabase, Tables
 from tests.fakes.store.commands import MemoryCommandHistory
@@ -895,16 +897,41 @@ async def test_what_is_old_is_tidied_and_the_audit_stays(world: RolloutStoreWorl
     assert await world.audited(rollout) == lines
 
 
-async def test_notes_that_serve_no_one_any_more_are_tidied_and_others_stay(world: RolloutStoreWorld) -> None:
-    notes = world.store.notes
-    gone = ("notice", "report", "alert_card", "incident_card", "war_room", "issue_closed")
-    for kind in (*gone, "regression", "sink"):
-        await notes.put_note(kind, "of long ago", {"at": "then"})
-    if isinstance(world.store, PostgresStore):
-        await world.store.housekeeping.tidy(world.now + timedelta(days=9999), world.now, world.now)
-        assert [await notes.note(kind, "of long ago") for kind in gone] == [None] * len(gone)
-    for kind in ("regression", "sink"):
-        assert await notes.note(kind, "of long ago") == {"at": "then"}
+async def test_notes_are_kept_as_long_as_their_kind_says(world: RolloutStoreWorld) -> None:
+    assert set(RETENTION) == set(get_args(NoteKind))
+    await world.adopted()
+    active = await world.begin()
+    lock = Lock(PRODUCTION, 0, SYSTEM.name, "it failed", world.now, None, V150.digest, world.now)
+    await world.store.lanes.lock(lock, AuditEntry(PRODUCTION, SYSTEM, world.now, "locked", "it failed"))
+    # Of each kind what is over, and what its retention still keeps.
+    over, kept = "0/of-long-ago", {Retention.ROLLOUT: f"{active.id}/bot", Retention.QUARANTINE: key_of(lock)}
+    notes, written = world.store.notes, dict[tuple[NoteKind, str], Retention]()
+    for kind, retention in RETENTION.items():
+        for key in {over, kept.get(retention, over)}:
+            written[kind, key] = retention
+            await notes.put_note(kind, key, {"at": "then"})
+    other_version: Any = "of another version"
+    await notes.put_note(other_version, over, {"at": "then"})
+
+    async def left() -> set[tuple[NoteKind, str]]:
+        return {each for each in written if await notes.note(*each) == {"at": "then"}}
+
+    if not isinstance(world.store, PostgresStore):
+        return  # the store in memory keeps all
+    long_after, tidy = world.now + timedelta(days=9999), world.store.housekeeping.tidy
+    await tidy(world.now - timedelta(days=1), world.now, world.now)
+    assert await left() == set(written)
+    await tidy(long_after, world.now, world.now - timedelta(days=1))
+    lasting = {
+        (kind, key)
+        for (kind, key), retention in written.items()
+        if retention in (Retention.ALWAYS, Retention.RECORD) or key != over
+    }
+    assert await left() == lasting
+    assert await notes.note(other_version, over) == {"at": "then"}
+    await tidy(long_after, world.now, long_after)
+    assert await left() == {each for each in lasting if written[each] is not Retention.RECORD}
+    assert await notes.note(other_version, over) is None
 
 
 # ---- what lanes served ----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from bot.domain.records import RolloutSummary, SeriesPoint
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Actor, Lane
 from bot.domain.watch.alerts.alert import LEFT_OUT, PASSING
+from bot.ports.retention import RETENTION, NoteKind, Retention
 from bot.ports.store import CardRef
 from bot.ports.watch.alerts import KEPT_FIRST, KEPT_MORE, KEPT_NEWEST
 
@@ -86,11 +87,11 @@ class PostgresNotes:
     async def redrawn(self, rollout_id: int, drawn: str) -> None:
         await self._database.one("redrawn", rollout_id, drawn)
 
-    async def note(self, kind: str, key: str) -> Mapping[str, object] | None:
+    async def note(self, kind: NoteKind, key: str) -> Mapping[str, object] | None:
         row = await self._database.one("note", kind, key)
         return json.loads(row["value"]) if row else None
 
-    async def put_note(self, kind: str, key: str, value: Mapping[str, object]) -> None:
+    async def put_note(self, kind: NoteKind, key: str, value: Mapping[str, object]) -> None:
         await self._database.one("put_note", kind, key, dumped(dict(value)))
 
 
@@ -114,7 +115,6 @@ class PostgresHousekeeping:
             ("tidy_samples", samples_before),
             ("tidy_effects", effects_before),
             ("tidy_interactions", effects_before),
-            ("tidy_notes", samples_before),
             ("tidy_incident_entries", records_before),
             ("tidy_incidents", records_before),
             ("tidy_alert_entries", records_before),
@@ -125,6 +125,10 @@ class PostgresHousekeeping:
         ):
             row = await self._database.one(name, before, _TIDIED_AT_ONCE)
             more = more or (row is not None and row["gone"] == _TIDIED_AT_ONCE)
+        row = await self._database.one(
+            "tidy_notes", samples_before, _TIDIED_AT_ONCE, records_before, *_notes_by_retention()
+        )
+        more = more or (row is not None and row["gone"] == _TIDIED_AT_ONCE)
         thin = (KEPT_FIRST, KEPT_NEWEST, KEPT_MORE, _TIDIED_AT_ONCE, [*PASSING, LEFT_OUT])
         row = await self._database.one("thin_alert_entries", *thin)
         return more or (row is not None and row["alerts"] > 0)
@@ -146,6 +150,12 @@ class PostgresHousekeeping:
                 await self._database.on(connection).one("ping")
             finally:
                 await transaction.rollback()
+
+
+def _notes_by_retention() -> list[list[str]]:
+    """Kinds of notes, as `tidy_notes` takes them."""
+    by = (Retention.PASSING, Retention.ROLLOUT, Retention.ALERT, Retention.QUARANTINE, Retention.ALWAYS)
+    return [[kind for kind, kept in RETENTION.items() if kept is one] for one in by]
 
 
 def _judged(rows: Sequence[str]) -> list[JudgedTick]:

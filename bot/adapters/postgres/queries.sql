@@ -508,16 +508,20 @@ WITH gone AS (
 ) SELECT count(*) AS gone FROM gone
 
 -- name: tidy_notes
--- What was posted under which key, once no effect can repeat it; what cards remember of rollouts that are over, and
--- direct messages of alerts that are; issues that were closed, once they were asked about. Panic stops, the budget of
--- connections and the registered commands stay.
+-- By `bot.ports.retention`: older than $1 and passing ($4), of rollouts ($5), alerts ($6) and quarantines ($7) that are
+-- over; of all other kinds, those older than $3 but those that stay ($8).
 WITH gone AS (
     DELETE FROM notes WHERE ctid = ANY (ARRAY(
         SELECT n.ctid FROM notes n WHERE n.updated_at < $1 AND (
-            n.kind IN ('notice', 'report', 'alert_card', 'incident_card', 'war_room', 'issue_closed')
-            OR (n.kind = 'card' AND NOT EXISTS (SELECT FROM rollouts r WHERE r.id::text = n.key AND NOT r.final))
-            OR (n.kind = 'alert_direct'
-                AND NOT EXISTS (SELECT FROM alerts a WHERE a.id::text = n.key AND NOT a.over)))
+            n.kind = ANY ($4)
+            OR (n.kind = ANY ($5)
+                AND NOT EXISTS (SELECT FROM rollouts r WHERE r.id::text = split_part(n.key, '/', 1) AND NOT r.final))
+            OR (n.kind = ANY ($6)
+                AND NOT EXISTS (SELECT FROM alerts a WHERE a.id::text = n.key AND NOT a.over))
+            OR (n.kind = ANY ($7)
+                AND n.key <> ALL (SELECT left(l.service || '/' || l.environment || '/' || right(l.digest, 64), 200)
+                    FROM locks l WHERE l.digest <> ''))
+            OR (n.updated_at < $3 AND n.kind <> ALL ($4 || $5 || $6 || $7 || $8::text[])))
         LIMIT $2)) RETURNING 1
 ) SELECT count(*) AS gone FROM gone
 

@@ -6,8 +6,9 @@ from bot.domain.appcommands.applications import Application, Scope
 from bot.domain.appcommands.records import Manifest
 from bot.domain.formatting import duration
 from bot.domain.rollout.model import Lane
+from bot.ports.retention import NoteKind
 
-FINDING = "command_finding"
+FINDING: NoteKind = "command_finding"
 ANSWER, COUNT, DRIFT = "answer", "count", "drift"
 WHATS = (ANSWER, COUNT, DRIFT)
 

@@ -20,10 +20,12 @@ from bot.engine.lanes import PATIENT_S, Lanes
 from bot.engine.requests import preflight
 from bot.ports.appcommands import AppCommandStore, ManifestSource
 from bot.ports.errors import ManifestUnavailable, StaleGeneration, TargetRefused
+from bot.ports.retention import NoteKind
 from bot.ports.store import Store
 
-_NOTE, _OVER = "commands_sync", "commands_sync_over"
-VERIFIED = "commands_verified"
+_NOTE: NoteKind = "commands_sync"
+_OVER: NoteKind = "commands_sync_over"
+VERIFIED: NoteKind = "commands_verified"
 _SHOWN = 5
 _TRIES = 5
 

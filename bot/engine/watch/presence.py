@@ -9,11 +9,12 @@ import structlog
 
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
+from bot.ports.retention import NoteKind
 from bot.ports.store import NoteStore
 
 log = structlog.get_logger(__name__)
 
-_NOTE = "presence"
+_NOTE: NoteKind = "presence"
 # A note that is older says nothing: the process with the gateway is away, or Discord is.
 FRESH_S = 60.0
 

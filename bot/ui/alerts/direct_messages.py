@@ -14,6 +14,7 @@ import structlog
 from bot.domain import phrasebook
 from bot.domain.watch.alerts.alert import Alert
 from bot.ports.notifications import Announcement, UndeliveredError
+from bot.ports.retention import NoteKind
 from bot.ports.store import NoteStore
 from bot.ports.watch.alerts import AlertStore
 from bot.ui import escaping
@@ -25,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 Post = Callable[[GuildChannels, discord.PartialMessageable, NoticeText], Awaitable[int]]
 
-_NOTE = "alert_direct"
+_NOTE: NoteKind = "alert_direct"
 _NO_ONE = discord.AllowedMentions.none()
 # Of one alert, the newest so many are edited.
 _MOST = 20

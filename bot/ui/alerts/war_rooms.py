@@ -7,13 +7,14 @@ from typing import Literal
 import discord
 
 from bot.ports.notifications import Announcement
+from bot.ports.retention import NoteKind
 from bot.ports.store import NoteStore
 from bot.ui import escaping
 from bot.ui.cards.threads import Report
 from bot.ui.rest import THREAD_EXISTS, ClosedError, GuildChannels, RejectedError, calling
 
 _ARCHIVE_MINUTES: Literal[4320] = 4320
-_NOTE = "war_room"
+_NOTE: NoteKind = "war_room"
 
 
 class WarRooms:

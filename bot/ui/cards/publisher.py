@@ -15,6 +15,7 @@ import structlog
 from bot.domain.rollout.model import Phase, Rollout
 from bot.engine.api import RolloutView
 from bot.ports.coordination import Clock
+from bot.ports.retention import NoteKind
 from bot.ports.store import CardRef, CardStore, NoteStore
 from bot.ui.cards.card import CHART_FILE, CardPosition, Drawn, draw, marker, pointer
 from bot.ui.cards.threads import Threads
@@ -30,7 +31,7 @@ MOVE_AFTER = timedelta(minutes=50)
 # A chart costs some 25 ms of processor time: a card gets a new one every ten seconds, all cards together four a second.
 CHART_EVERY_S, CHARTS_PACE_S = 10.0, 0.25
 _URGENT = frozenset({Phase.GATED, Phase.HELD, Phase.ROLLING_BACK, Phase.HALTED, Phase.ROLLED_BACK})
-_NOTE = "card"
+_NOTE: NoteKind = "card"
 
 
 @dataclass(slots=True)

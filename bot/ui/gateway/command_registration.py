@@ -18,11 +18,12 @@ import structlog
 from discord import app_commands
 
 from bot.ports.errors import Unreachable
+from bot.ports.retention import NoteKind
 from bot.ports.store import NoteStore
 from bot.ui.errors import why
 
 _log = structlog.get_logger(__name__)
-_KIND = "commands"
+_KIND: NoteKind = "commands"
 _TOO_MANY_CREATED = 30034
 # Discord's defaults: an absent field means the same.
 _DEFAULTS: dict[str, Any] = {

@@ -14,10 +14,12 @@ import structlog
 
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
+from bot.ports.retention import NoteKind
 from bot.ports.store import NoteStore
 
 _log = structlog.get_logger(__name__)
-_KIND, FREE, DAY = "identify", 30, 800
+_KIND: NoteKind = "identify"
+FREE, DAY = 30, 800
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 5.0, 900.0
 
 

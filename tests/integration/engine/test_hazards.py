@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -563,6 +564,11 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
             "FROM generate_series(1, 20000) n",
             timeout=60,
         )
+        await connection.execute(
+            "INSERT INTO notes SELECT 'notice', n, '{}', now() - n * interval '1 minute' "
+            "FROM generate_series(1, 60000) n",
+            timeout=60,
+        )
         await connection.execute("ANALYZE", timeout=60)
         now = world.clock.now()
         month, guilds = now - timedelta(days=30), [GUILD]
@@ -575,6 +581,10 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
             ("due_timers", (now, 100)),
             ("tidy_samples", (now, 100)),
             ("tidy_effects", (now, 100)),
+            (
+                "tidy_notes",
+                (month, 5000, now - timedelta(days=400), ["notice"], ["card"], ["a"], ["r"], ["panic"]),
+            ),
             ("history", (["s1"], ["e"], None, 10)),
             ("active", ()),
             ("succeeded_at", ("s1", "e", "d")),
@@ -613,7 +623,10 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
         for name, arguments in past:
             plan = await connection.fetch(f"EXPLAIN {SQL[name]}", *arguments)
             said = "\n".join(row[0] for row in plan)
-            assert "Seq Scan on" not in said, f"{name}:\n{said}"
+            read_whole = set(re.findall(r"Seq Scan on (\w+)", said)) - {
+                "locks"
+            }  # one row for each lane at most
+            assert not read_whole, f"{name}:\n{said}"
         (plan,) = await connection.fetchrow(
             f"EXPLAIN (ANALYZE, FORMAT json) {SQL['lane_alerts']}", "s1", "e", now - timedelta(hours=6), 50
         )

@@ -19,6 +19,7 @@ from bot.engine.tasks import Tasks
 from bot.engine.watch.alerts.sinks import Delivery, Sinks, retry_in_s, snapshot_of
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
+from bot.ports.retention import NoteKind
 from bot.ports.store import NoteStore
 from bot.ports.watch.alerts import AlertStore
 from bot.ports.watch.meter import NoWatchMeter, WatchMeter
@@ -26,7 +27,7 @@ from bot.ports.watch.sinks import AlertSnapshot, Known
 
 _log = structlog.get_logger(__name__)
 
-_NOTE = "sink"
+_NOTE: NoteKind = "sink"
 # Open alerts that are looked at, the worst first, and deliveries to one sink at a time.
 _MOST, _AT_ONCE = 1000, 4
 # Between looks at the alerts passes so many times what a look takes: with thousands of them, a look takes long.

@@ -13,12 +13,14 @@ from bot.domain.records import AuditEntry, Lock
 from bot.domain.rollout.model import SYSTEM, Lane
 from bot.ports.coordination import Clock
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
+from bot.ports.retention import NoteKind
 from bot.ports.store import Store
 from bot.ports.watch.regressions import RegressionDraft, RegressionIssue, RegressionTracker
 
 log = structlog.get_logger(__name__)
 
-_NOTE, _CLOSED = "regression", "issue_closed"
+_NOTE: NoteKind = "regression"
+_CLOSED: NoteKind = "issue_closed"
 _AUDIT_LINES, _DEPLOYS = 30, 5
 _BEFORE = timedelta(hours=1)
 # Whether an issue was closed is asked so often where no webhook tells of it, and after a failure.
