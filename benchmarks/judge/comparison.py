@@ -9,8 +9,8 @@ the start on, or late: from a third of the plan on. Of Flagger and Argo Rollouts
 (threshold 1, failureLimit 0), the second with those of their documentation's example (10, 3).
 
 A false alarm is a rollback within the plan; `at most` is the upper end of the one-sided 95% interval (Clopper-Pearson).
-"Not passed" are innocent candidates that the judge neither rolls back nor passes at the end of the plan. Time to
-detect is counted from the change, the mean over the runs that were found, and divided by Wald's bound (`bound_s` in
+"Held" are innocent candidates that the judge neither rolls back nor passes at the end of the plan. Time to detect
+is counted from the change, the mean over the runs that were found, and divided by Wald's bound (`bound_s` in
 `traffic/library.py`), the mean over the four multiples. Missed are those not found in 8 times that bound, nor in the
 length of a plan; early those rolled back while they were still good.
 """
@@ -113,9 +113,10 @@ def rows_of(
     independent: int | None = None,
     rates: tuple[float, float] | None = None,
 ) -> Iterator[Row]:
-    """The rows of these models, `innocent` and `guilty` runs for each case; those of false alarms come first.
+    """The rows of these models; those of false alarms come first.
 
-    Without runs there are no rows. independent: runs of each guilty case of independent requests, which have a goal.
+    innocent: runs of each model, so that the bound of each is as narrow; its cases share them. guilty: runs of each
+    case; independent: of independent requests, which have a goal. Without runs there are no rows.
     rates: mean requests a second of the candidate and of stable, instead of those of each model.
     """
     models = {name: MODELS[name] for name in names}
@@ -125,7 +126,7 @@ def rows_of(
             for name, model in models.items()
         }
     alarms = {
-        name: [Task(name, case, innocent) for case in model.innocents()]
+        name: [Task(name, case, -(-innocent // len(model.innocent))) for case in model.innocents()]
         for name, model in models.items()
         if innocent
     }
@@ -161,11 +162,13 @@ def _alarm_row(found: Sequence[Found]) -> Row:
     alarms = [each.alarms(JUDGE) for each in found]
     share, bound = sum(alarms) / runs, upper_bound(sum(alarms), runs)
     levels = "/".join(f"{each.task.case.stable * 100:g}" for each in found)
-    held = runs - sum(each.passed for each in found) - sum(alarms)
+    held = "/".join(
+        f"{1 - (each.passed + n) / each.task.runs:.0%}" for each, n in zip(found, alarms, strict=True)
+    )
     counts = "/".join(map(str, alarms))
     return Row(
         f"innocent, {model.says}, {levels}%: {counts} of {found[0].task.runs}, at most {bound:.1%};"
-        f" {_share(held, runs)} not passed; new lane {'/'.join(str(each.alarms(NEW)) for each in found)}",
+        f" {held} held; new lane {'/'.join(str(each.alarms(NEW)) for each in found)}",
         share * 100,
         "%",
         _beside({name: _share(sum(each.alarms(name) for each in found), runs) for name in OTHERS}),
@@ -237,15 +240,15 @@ def _share(count: int, runs: int) -> str:
 def run(quick: bool = False) -> list[Row]:
     """Every model."""
     if quick:
-        return list(rows_of([*MODELS], innocent=10, guilty=3, jobs=2))
-    return list(rows_of([*MODELS], innocent=200, guilty=20, jobs=2, independent=150))
+        return list(rows_of([*MODELS], innocent=30, guilty=3, jobs=2))
+    return list(rows_of([*MODELS], innocent=600, guilty=20, jobs=2, independent=150))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.judge.comparison")
     parser.add_argument("--model", nargs="+", choices=[*MODELS], default=[*MODELS], metavar="NAME")
     parser.add_argument(
-        "--runs", type=int, default=200, help="streams of each innocent case, 0 for none (200)"
+        "--runs", type=int, default=600, help="innocent streams of each model, 0 for none (600)"
     )
     parser.add_argument(
         "--guilty-runs", type=int, default=20, help="streams of each guilty case, 0 for none (20)"

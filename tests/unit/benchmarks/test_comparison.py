@@ -55,12 +55,13 @@ def test_rows_give_counts_bounds_and_the_others(monkeypatch: pytest.MonkeyPatch)
         times["Argo 3"] = [inf] * task.runs
         if not task.case.guilty:
             times["judge"] = [inf] * (task.runs - 1) + [10.0]
-        return Found(task, times, 0 if task.case.guilty else task.runs - 2)
+        held = {0.009: 20, 0.01: 50}.get(task.case.candidate, 0)
+        return Found(task, times, 0 if task.case.guilty else task.runs - 1 - held)
 
     monkeypatch.setattr(comparison, "measured", known)
-    innocent, guilty, late = rows_of(["independent"], innocent=200, guilty=4, jobs=1)
+    innocent, guilty, late = rows_of(["independent"], innocent=600, guilty=4, jobs=1)
     assert innocent.what == (
-        "innocent, independent requests, 0.5/0.9/1%: 1/1/1 of 200, at most 1.3%; 0.5% not passed;"
+        "innocent, independent requests, 0.5/0.9/1%: 1/1/1 of 200, at most 1.3%; 0%/10%/25% held;"
         " new lane 200/200/200"
     )
     assert (innocent.value, innocent.ok) == (0.5, True)
@@ -74,6 +75,19 @@ def test_rows_give_counts_bounds_and_the_others(monkeypatch: pytest.MonkeyPatch)
         "late, independent requests, 2/3/5/10%: never/never/never/never s (100% early); new lane never (100% early)"
     )
     assert late.ok is False
+
+
+def test_each_model_has_as_many_innocent_streams_whatever_its_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Task] = []
+
+    def known(task: Task) -> Found:
+        asked.append(task)
+        return Found(task, {name: [inf] * task.runs for name in JUDGES}, task.runs)
+
+    monkeypatch.setattr(comparison, "measured", known)
+    rows = list(rows_of(["independent", "drift-far"], innocent=600, guilty=0, jobs=1))
+    assert [(task.model, task.runs) for task in asked] == [("independent", 200)] * 3 + [("drift-far", 600)]
+    assert all("at most 0.5%" in row.what for row in rows)
 
 
 def test_two_processes_find_what_one_does() -> None:
