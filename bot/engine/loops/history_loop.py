@@ -51,7 +51,7 @@ _PATIENCE, _LONGEST_PAUSE_S = 3, 300.0
 class _Serving:
     """A lane that serves `digest`. every_s: its pace. failures: looks in a row that read nothing.
 
-    watched: rules that ask for more counts than the policy. timed: where its histograms stood.
+    watched: rules that ask for more counts than the objectives. timed: where its histograms stood.
     """
 
     config: LaneConfig
@@ -77,7 +77,7 @@ def unheard(lane: Lane, tick: ServedTick, release: str) -> None:
 
 
 class HistoryLoop:
-    """Looks at every lane that serves and is not judged, at the pace and for the objectives of its next rollout.
+    """Looks at every lane that serves and is not judged, at the pace and for the policy of its next rollout.
 
     One process does this for all (`Controller`). Lanes are read in tasks of their own and saved together every `save_s`
     seconds; what was not saved yet is lost with the process. Every `find_s` seconds it looks which lanes there are.
@@ -168,7 +168,7 @@ class HistoryLoop:
             config, digest = self._lanes.catalog.lanes.get(row.lane), _served_by(row)
             if config is None or digest is None or row.lane in judged:
                 continue
-            if config.policy.judge.objectives and config.metrics:
+            if config.policy.judge.series and config.metrics:
                 known = self._serving.get(row.lane)
                 serving[row.lane] = _kept(known, config, digest) or _begun(config, digest, now)
         self._serving = serving
@@ -279,7 +279,14 @@ def _begun(config: LaneConfig, digest: str, now: float) -> _Serving:
     """Lanes begin at different times within a tick, so that they are not all read at once."""
     every_s = _pace_s(config)
     first_at = now + every_s * (crc32(str(config.lane).encode()) % 1000) / 1000
-    return _Serving(config, digest, first_at, every_s, measured_latencies(config.watch.rules))
+    return _Serving(config, digest, first_at, every_s, _counted_rules(config))
+
+
+def _counted_rules(config: LaneConfig) -> tuple[Rule, ...]:
+    """Rules on requests of the policy, which a backtest replays, and of the lane's alerts; each name once."""
+    of_policy = (rule for rule in config.policy.judge.rules if rule.signal is None)
+    rules = (*of_policy, *measured_latencies(config.watch.rules))
+    return tuple({rule.name: rule for rule in rules}.values())
 
 
 def _pace_s(config: LaneConfig) -> float:

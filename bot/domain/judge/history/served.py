@@ -29,9 +29,9 @@ Histogram = tuple[tuple[float, int], ...]
 class ServedTick:
     """What stable did in the `seconds` before `at` (unix seconds).
 
-    counts: by what was counted (`measure`), or by the objectives of a policy (`named`). What could not be read is left
-    out; zero requests are a count. Between ticks, nothing is known. Times are whole milliseconds. latencies: of a tick
-    that was just read, where its source has a histogram; they are not stored.
+    counts: by what was counted (`measure`), or by the objectives and rules of a policy (`named`). What could not be
+    read is left out; zero requests are a count. Between ticks, nothing is known. Times are whole milliseconds.
+    latencies: of a tick that was just read, where its source has a histogram; they are not stored.
     """
 
     at: float
@@ -113,8 +113,7 @@ def served_in_rollout(
     seconds = round(at - before.window.since, 3)
     if not 0 < seconds <= LONGEST_GAP_TICKS * policy.tick_s:
         return None
-    names = {objective.name for objective in policy.objectives}
-    counts = {measure(series): tick.stable[series.name] for series in policy.series if series.name in names}
+    counts = {measure(series): tick.stable[series.name] for series in policy.series}
     return ServedTick(at, seconds, counts) if counts else None
 
 
@@ -173,12 +172,11 @@ def in_order(ticks: Iterable[ServedTick]) -> list[ServedTick]:
 
 
 def named(ticks: Iterable[ServedTick], policy: JudgePolicy) -> Sequence[ServedTick]:
-    """The ticks with counts by the policy's objectives; those that counted none of them are left out.
+    """The ticks with counts by the policy's objectives and rules; those that counted none of them are left out.
 
     An objective with a latency limit that was not counted at the time has no counts there.
     """
-    objectives = {objective.name for objective in policy.objectives}
-    measures = [(series.name, measure(series)) for series in policy.series if series.name in objectives]
+    measures = [(series.name, measure(series)) for series in policy.series]
     found = []
     for tick in ticks:
         counts = {name: tick.counts[key] for name, key in measures if key in tick.counts}

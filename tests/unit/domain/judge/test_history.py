@@ -143,7 +143,7 @@ def test_a_probe_counts_what_each_look_found() -> None:
     assert history(ERRORS, (0, probed), (5, probed), (10, probed))[1:] == [errors(5, 1, 1), errors(10, 1, 1)]
 
 
-def test_every_objective_is_counted_under_what_it_counts_and_plain_rules_are_not() -> None:
+def test_every_objective_is_counted_under_what_it_counts_and_rules_have_its_counts() -> None:
     def seen(total: int, slow: int, cache: int) -> Sample:
         buckets = ((0.3, total - slow), (1.0, total), (inf, total))
         return sample(CounterReading("router", total, 0, buckets, extra=(("cache", (cache, 2)),)))
@@ -153,12 +153,13 @@ def test_every_objective_is_counted_under_what_it_counts_and_plain_rules_are_not
     counts = {"errors": Counts(20, 0), "latency>0.3s": Counts(20, 3), "proportion:cache": Counts(5, 0)}
     assert dict(tick.counts) == counts
     (by_name,) = named([tick], FULL)
-    assert list(by_name.counts) == ["errors", "p99", "cache misses"]
+    assert list(by_name.counts) == ["errors", "p99", "cache misses", "error_rate > 5% over 5m"]
     assert by_name.counts["p99"] == Counts(20, 3)
+    assert by_name.counts["error_rate > 5% over 5m"] == by_name.counts["errors"]
 
 
 def test_another_latency_limit_is_another_count() -> None:
-    slower = replace(FULL, objectives=(Objective("p99", "latency", 0.01, 0.5),))
+    slower = replace(FULL, objectives=(Objective("p99", "latency", 0.01, 0.5),), rules=())
     tick = ServedTick(5, 5, {"latency>0.3s": Counts(20, 3)})
     assert named([tick], slower) == []
     assert measure(slower.series[0]) == "latency>0.5s"
@@ -226,6 +227,18 @@ def test_stable_of_a_rollout_is_counted_from_the_second_look_on() -> None:
         errors(5, 50, 5),
         errors(10, 60, 6),
     ]
+
+
+def test_what_only_a_rule_counts_is_counted_in_a_rollout_too() -> None:
+    slow = replace(ERRORS, rules=(parse_rule("p99 > 300ms for 2m"),))
+
+    def seen(total: int, release: str) -> Sample:
+        return sample(CounterReading("router", total, 0, ((0.3, total - 5), (inf, total))), release=release)
+
+    looks = [(seen(10, "sha256:b"), seen(total, "sha256:a")) for total in (100, 150)]
+    counted = in_rollout(slow, *looks)[1]
+    assert counted is not None
+    assert dict(counted.counts) == {"errors": Counts(50, 0), "latency>0.3s": Counts(50, 0)}
 
 
 def test_what_stable_did_while_the_candidate_could_not_be_read_is_one_longer_tick() -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from bot.domain.config import Catalog
 from bot.domain.judge.evidence.counters import CounterReading, Counts, Sample
 from bot.domain.judge.history.served import ServedTick
-from bot.domain.judge.judge import JudgePolicy, Objective
+from bot.domain.judge.judge import JudgePolicy, Objective, parse_rule
 from bot.domain.records import AuditEntry, LaneRow
 from bot.domain.rollout.model import SYSTEM, Desired, Lane, Plan, Release
 from bot.domain.rollout.steps import Shift, Soak
@@ -159,6 +159,21 @@ async def test_how_long_requests_took_is_heard_with_each_tick_and_not_stored(wor
     assert len(heard) > 20
     assert all(tick.latencies == _in_time(tick.counts["errors"].total) for tick in heard)
     assert {tick.latencies for tick in await world.read()} == {()}
+
+
+async def test_what_the_rules_of_a_policy_count_is_counted_with_and_without_objectives(
+    world: HistoryWorld,
+) -> None:
+    world.router = TimingRouter(world.time)
+    rules = tuple(map(parse_rule, ("error_rate > 5%", "p99 > 500ms for 2m", "health check failing for 30s")))
+    for lane, objectives in ((STAGING, JUDGE.objectives), (PRODUCTION, ())):
+        judge = replace(JUDGE, objectives=objectives, rules=rules)
+        world.catalog = world.changed(lane, policy=policy(judge=judge, tick_s=5.0))
+    await world.run(world.loop(), 65)
+    for lane in LANES:
+        ticks = await world.read(lane)
+        assert len(ticks) >= 10
+        assert {tuple(tick.counts) for tick in ticks} == {("errors", "latency>0.5s")}
 
 
 async def test_lanes_are_not_all_read_at_once(world: HistoryWorld) -> None:
