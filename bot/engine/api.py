@@ -119,6 +119,7 @@ class DryRun:
     words: WordingKind = "traffic"
     changes: Changes | None = None
     backtest: Backtest | None = None
+    not_replayed: str = ""  # why there is no backtest, in words that follow a colon
     short_soaks: ShortSoaks | None = None
 
 

@@ -317,6 +317,7 @@ class FakeEngine:
             readiness,
             findings,
             backtest=self.tried.backtest,
+            not_replayed=self.tried.not_replayed,
             short_soaks=self.tried.short_soaks,
         )
 

@@ -172,6 +172,8 @@ def _dry_run(found: Shape, as_json: bool) -> int:
             tell(f"{'✓' if finding['ok'] else '✗'} {finding['sentence']}")
         if found["backtest"]:
             tell(f"  {found['backtest']['sentence']}")
+        elif found["not_replayed"]:
+            tell(f"  {found['not_replayed']}")
         if found["short_soaks"]:
             tell(f"! {found['short_soaks']}")
     return 0 if found["would_start"] else EXIT_REFUSED

@@ -35,7 +35,7 @@ def backtest_(service: str, environment: str, replays: int, as_json: bool) -> No
     """Replay the judge on the lane's history, as if its stable release were rolled out again and again.
 
     Says how many replays were rolled back though nothing was wrong, and how soon a fault would have been found.
-    Exit code 1 when more than 1% were, or when there is too little history.
+    Exit code 1 when more than 1% were, or when nothing can be replayed.
     """
     sys.exit(asyncio.run(_backtest(Lane(service, environment), replays, as_json)))
 
@@ -72,9 +72,10 @@ async def _backtest(lane: Lane, replays: int, as_json: bool) -> int:
 
     config = known_lane(lane)
     async with local_store() as store:
-        found = (await tried(store, config, datetime.now(UTC), replays=replays)).backtest
+        all_found = await tried(store, config, datetime.now(UTC), replays=replays)
+    found = all_found.backtest
     if found is None:
-        tell(phrasebook.no_history(str(lane)), err=True)
+        tell(phrasebook.not_replayed(str(lane), all_found.not_replayed), err=True)
         return EXIT_FAILED
     click.echo(
         json.dumps({**asdict(found), "sentence": found.sentence()}, indent=2) if as_json else found.sentence()

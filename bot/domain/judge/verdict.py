@@ -123,7 +123,6 @@ def verdict(state: JudgeState, policy: JudgePolicy, *, soak_required_s: float | 
 def failing(state: JudgeState, policy: JudgePolicy) -> bool:
     """Whether the verdict on this state is `FAIL`, without its sentences."""
     tests = zip(policy.objectives, state.trials, state.pairs, strict=True)
-    rules = zip(policy.rules, state.rules, strict=True)
     return (
         state.crashed is not None
         or any(
@@ -133,7 +132,17 @@ def failing(state: JudgeState, policy: JudgePolicy) -> bool:
             )
             for objective, trial, pair in tests
         )
-        or any(rule.enforce and _rule_outcome(policy, rule, rs) is Outcome.FAIL for rule, rs in rules)
+        or bool(failed_rules(state, policy))
+    )
+
+
+def failed_rules(state: JudgeState, policy: JudgePolicy) -> tuple[str, ...]:
+    """Names of the enforced rules that are `FAIL` now."""
+    rules = zip(policy.rules, state.rules, strict=True)
+    return tuple(
+        rule.name
+        for rule, standing in rules
+        if rule.enforce and _rule_outcome(policy, rule, standing) is Outcome.FAIL
     )
 
 

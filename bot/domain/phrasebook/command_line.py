@@ -66,11 +66,12 @@ def file_exists(file: str) -> Refused:
     return Refused(f"{_path(file)} exists.", rule="file_exists", remedy="Name a new file for each archive.")
 
 
+def not_replayed(lane: str, why: str) -> str:
+    return f"{name(lane)} cannot be replayed: {why}."
+
+
 def no_history(lane: str) -> str:
-    return (
-        f"{name(lane)} has too little history: the judge needs half an hour of a stable release with traffic, an"
-        " objective, and a plan that gives the candidate a part of the traffic."
-    )
+    return f"Nothing that {name(lane)} served was counted in the last 24 h, so its traffic is not known."
 
 
 def no_checks(lane: str) -> UserError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.config import Catalog, LaneConfig
-from bot.domain.judge.history.backtest import Backtest, backtest
+from bot.domain.judge.history.backtest import Backtest, backtest, why_not
 from bot.domain.judge.history.dependence import calibrated
 from bot.domain.judge.history.planning import Suggestion, suggested
 from bot.domain.judge.history.served import FULL_S, ServedTick
@@ -18,6 +18,7 @@ from bot.domain.rollout.steps.shift import Shift
 from bot.ports.store import Store
 
 _LATELY_S = 3600.0
+NO_METRICS = "no metric source counts its requests"
 # A look costs about 2.5 ms of processor time. With so many rollouts, a new one is judged in the catalog's tick.
 _MOST_AT_FINER_TICKS = 50
 
@@ -44,10 +45,12 @@ async def calibrated_policy(store: Store, config: LaneConfig, plan: Plan, at: da
 class Tried:
     """The judge and a plan, tried on a lane's own history; each is None where that does not suffice.
 
+    not_replayed: why there is no backtest, in words that follow a colon; empty with one, and where none was asked for.
     short_soaks: also None where the plan's soaks suffice.
     """
 
     backtest: Backtest | None = None
+    not_replayed: str = ""
     short_soaks: ShortSoaks | None = None
     suggestion: Suggestion | None = None
 
@@ -62,15 +65,16 @@ async def tried(
 ) -> Tried:
     """The lane's policy and plan on its traffic in the last `history_s`; without replays there is no backtest."""
     policy, plan = config.policy.judge, config.plan
-    if not policy.objectives:
-        return Tried()
-    ticks = await store.served.read(config.lane, at.timestamp() - history_s)
+    if not config.metrics:
+        return Tried(not_replayed=NO_METRICS if replays else "")
+    ticks = await store.served.read(config.lane, at.timestamp() - history_s) if policy.series else ()
     requests_s, lately_s, share = requests_per_s(ticks), _lately(ticks, at), first_share(plan)
 
     def found() -> Tried:
         judge = calibrated(policy, ticks, _expected(ticks, plan, at))
         return Tried(
-            backtest(judge, ticks, share, replays=replays) if replays and share and share < 1 else None,
+            backtest(judge, ticks, share, replays=replays) if replays and share else None,
+            why_not(judge, ticks, share) if replays else "",
             short_soaks(plan, judge, lately_s) if lately_s else None,
             suggested(judge, requests_s) if requests_s is not None else None,
         )

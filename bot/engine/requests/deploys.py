@@ -219,6 +219,7 @@ class Deploys:
             words=config.policy.words,
             changes=changed,
             backtest=found.backtest,
+            not_replayed=found.not_replayed,
             short_soaks=found.short_soaks,
         )
 

@@ -178,17 +178,27 @@ def dry_run(plan: DryRun) -> Reply:
             looked_at or "-# No checks apply.",
             f"**The plan**\n{steps}",
             readiness_line(plan.readiness, plan.words),
-            *([f"**The judge** {plan.backtest.sentence()}"] if plan.backtest else []),
+            *_judge_line(plan),
             *([short_soaks_line(plan.short_soaks, plan.lane)] if plan.short_soaks else []),
         ],
         buttons=[button] if plan.backtest and (button := BacktestButton.of(plan.lane)) else (),
     )
 
 
+def _judge_line(plan: DryRun) -> list[str]:
+    """What a backtest found, or why there is none."""
+    if plan.backtest is not None:
+        return [f"**The judge** {escaping.sentence(plan.backtest.sentence(), 600)}"]
+    if plan.not_replayed:
+        said = phrasebook.not_replayed(str(plan.lane), plan.not_replayed)
+        return [f"**The judge** {escaping.sentence(said, 300)}"]
+    return []
+
+
 def backtest(lane: Lane, found: Tried) -> Reply:
     """How the judge does on the lane's own traffic, and which soaks would fit it."""
     if found.backtest is None:
-        return Reply(f"✋ {phrasebook.no_history(str(lane))}")
+        return Reply(f"✋ {phrasebook.not_replayed(str(lane), found.not_replayed)}")
     alarms = found.backtest.too_many
     head = "❌ **This policy rolls back good releases here.**" if alarms else "✅ **No trouble found.**"
     service, environment = escaping.plain(lane.service, 60), escaping.plain(lane.environment, 40)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from bot.domain import phrasebook
 from bot.domain.formatting import with_times
 from bot.domain.judge.history.backtest import Backtest
 from bot.domain.judge.why import Block, Line
@@ -242,6 +243,9 @@ def dry_run(found: DryRun) -> models.DryRunInfo:
         ],
         changes=_changes(found.changes),
         backtest=_backtest(found.backtest) if found.backtest else None,
+        not_replayed=phrasebook.not_replayed(str(found.lane), found.not_replayed)
+        if found.not_replayed
+        else None,
         short_soaks=plain(found.short_soaks.sentence(found.lane)) if found.short_soaks else None,
     )
 
@@ -254,6 +258,8 @@ def _backtest(found: Backtest) -> models.BacktestInfo:
         history_s=found.history_s,
         plan_s=found.plan_s,
         faults=[models.FaultInfo(rate=fault.rate, found_s=fault.found_s) for fault in found.faults],
+        rules=[models.RuleAlarmsInfo(rule=each.rule, false_alarms=each.alarms) for each in found.rules],
+        left_out=list(found.left_out),
         sentence=found.sentence(),
     )
 

@@ -608,6 +608,11 @@ class FaultInfo(_Answer):
     ]
 
 
+class RuleAlarmsInfo(_Answer):
+    rule: Annotated[str, Field(description="A plain rule, as it is written.")]
+    false_alarms: int
+
+
 class BacktestInfo(_Answer):
     """The judge replayed on the lane's own history, as if its stable release were rolled out again and again."""
 
@@ -619,6 +624,11 @@ class BacktestInfo(_Answer):
     history_s: Annotated[float, Field(description="Seconds of history behind it.")]
     plan_s: Annotated[float, Field(description="Seconds of one replay.")]
     faults: list[FaultInfo]
+    rules: Annotated[list[RuleAlarmsInfo], Field(description="The plain rules that were replayed.")]
+    left_out: Annotated[
+        list[str],
+        Field(description="Objectives and rules of which the history says nothing, such as signals."),
+    ]
     sentence: str
 
 
@@ -632,8 +642,9 @@ class DryRunInfo(_Answer):
     findings: list[FindingInfo]
     changes: ChangesInfo | None
     backtest: Annotated[
-        BacktestInfo | None, Field(description="null: too little history, or no shift of traffic.")
+        BacktestInfo | None, Field(description="null: it cannot be replayed, see `not_replayed`.")
     ]
+    not_replayed: Annotated[str | None, Field(description="Why there is no backtest.")]
     short_soaks: Annotated[
         str | None,
         Field(description="What the soaks lack for this lane's traffic; null: nothing, or not known."),

@@ -13,6 +13,7 @@ from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy
 from bot.domain.rollout.model import Action, Phase, Plan
+from bot.domain.rollout.steps import Observe
 from bot.domain.rollout.steps.shift import Shift
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
 from bot.engine.requests.calibration import (
@@ -123,6 +124,9 @@ async def test_a_dry_run_says_what_the_judge_would_find_with_this_traffic(dsn: s
         new = await slipway.engine.deploy(request)
         assert isinstance(new, DryRun) and new.backtest is None
         assert formatting.dry_run(new).backtest is None
+        why = "checkout/production cannot be replayed: nothing that it served was counted in the last 24 h."
+        assert formatting.dry_run(new).not_replayed == why
+        assert f"**The judge** {why}" in said(lists.dry_run(new).view)
         ticks = hour(world.clock.now(), 1)
         await slipway.store.served.append([(PRODUCTION, tick) for tick in ticks])
         found = await slipway.engine.deploy(request)
@@ -131,6 +135,8 @@ async def test_a_dry_run_says_what_the_judge_would_find_with_this_traffic(dsn: s
         assert "With 10% of this lane's traffic" in said(lists.dry_run(found).view)
         answered = formatting.dry_run(found).backtest
         assert answered is not None and answered.sentence == found.backtest.sentence()
+        assert formatting.dry_run(found).not_replayed is None
+        assert "replays of this lane's own history, 1 h of stable" in said(lists.dry_run(found).view)
         assert [fault.rate for fault in answered.faults] == [0.02, 0.05, 0.1]
 
 
@@ -140,7 +146,8 @@ async def test_soaks_that_are_too_short_for_the_traffic_are_told_before_it_moves
     async with world.open(working=False) as slipway:
         lane = world.catalog.lanes[PRODUCTION]
         served, now = slipway.store.served, world.clock.now()
-        assert await tried(slipway.store, lane, now, replays=5) == Tried()  # of a new lane nothing is known
+        new = await tried(slipway.store, lane, now, replays=5)
+        assert new == Tried(not_replayed="nothing that it served was counted in the last 24 h")
         await served.append([(PRODUCTION, tick) for tick in hour(now, 1, requests=2)])
         plenty = {"errors": Counts(100_000, 500), "latency>1s": Counts(100_000, 500)}
         await served.append([(STAGING, replace(tick, counts=plenty)) for tick in hour(now, 1)])
@@ -186,30 +193,40 @@ async def test_a_return_to_what_was_good_does_not_wait_for_the_history(dsn: str)
         assert back.policy.judge == JUDGE
 
 
-async def test_a_plan_without_a_shift_has_nothing_to_replay(dsn: str) -> None:
-    plan = Plan("all at once", (Shift(100, 5.0),))
+async def test_what_cannot_be_replayed_says_why(dsn: str) -> None:
+    plan = Plan("commands", (Observe(60.0),))
     world = World(dsn, catalog(plan, policy=policy(judge=JUDGE)))
     async with world.open(working=False) as slipway:
         config = world.catalog.lanes[PRODUCTION]
-        assert await tried(slipway.store, config, world.clock.now(), replays=5) == Tried()
         ticks = [(PRODUCTION, tick) for tick in hour(world.clock.now(), 1)]
         await slipway.store.served.append(ticks)
         found = await tried(slipway.store, config, world.clock.now(), replays=5)
+        assert found.not_replayed == "its plan shifts no traffic"
         assert found.backtest is None and found.suggestion is not None
+        at_once = replace(config, plan=Plan("all at once", (Shift(100, 5.0),)))
+        all_of_it = (await tried(slipway.store, at_once, world.clock.now(), replays=5)).backtest
+        assert all_of_it is not None and all_of_it.share == 1.0
         watched = replace(config, policy=replace(config.policy, judge=JudgePolicy()))
-        assert await tried(slipway.store, watched, world.clock.now(), replays=5) == Tried()
+        said_why = await tried(slipway.store, watched, world.clock.now(), replays=5)
+        assert said_why == Tried(not_replayed="its policy has no objective and no rule on requests")
+        unmeasured = await tried(slipway.store, replace(config, metrics=()), world.clock.now(), replays=5)
+        assert unmeasured == Tried(not_replayed="no metric source counts its requests")
+        assert await tried(slipway.store, replace(config, metrics=()), world.clock.now()) == Tried()
 
 
 async def test_the_button_of_a_dry_run_replays_more_often_and_suggests_soaks(dsn: str) -> None:
     world = World(dsn, catalog(LONG, policy=policy(judge=JUDGE)))
     async with world.open(working=False) as slipway:
         new = await slipway.engine.backtest(world.guild, "checkout", "production")
-        assert "too little history" in lists.backtest(PRODUCTION, new).content
+        assert "cannot be replayed: nothing that it served" in lists.backtest(PRODUCTION, new).content
         await slipway.store.served.append([(PRODUCTION, tick) for tick in hour(world.clock.now(), 1)])
         found = await slipway.engine.backtest(world.guild, "checkout", "production")
         assert found.backtest is not None and found.backtest.replays == 300
         told = said(lists.backtest(PRODUCTION, found).view)
-        assert "**No trouble found.**" in told and "0 false alarms in 300 replays of 1 h of stable" in told
+        assert (
+            "**No trouble found.**" in told
+            and "0 false alarms in 300 replays of this lane's own history" in told
+        )
         assert "Soaks for this traffic" in told and "This lane has about 20 requests a second" in told
         alarming = replace(found, backtest=replace(found.backtest, alarms=20))
         assert "rolls back good releases here" in said(lists.backtest(PRODUCTION, alarming).view)

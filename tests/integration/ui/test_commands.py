@@ -45,9 +45,9 @@ async def test_a_dry_run_on_known_traffic_has_a_button_for_a_backtest(stand: Sta
     pressed = await stand.press("dev", dry["message"]["id"], "Backtest")
     assert pressed["ephemeral"] and "No trouble found." in pressed["message"]["text"]
     assert "10% in about 15 s" in pressed["message"]["text"]
-    stand.engine.tried = Tried()
+    stand.engine.tried = Tried(not_replayed="its plan shifts no traffic")
     pressed = await stand.press("dev", dry["message"]["id"], "Backtest")
-    assert "too little history" in pressed["message"]["text"]
+    assert "cannot be replayed: its plan shifts no traffic." in pressed["message"]["text"]
 
 
 async def test_unknown_names_offer_the_nearest(stand: Stand) -> None:

@@ -8,10 +8,13 @@ from random import Random
 
 import pytest
 
-from bot.domain.judge.history.backtest import Backtest, Fault, backtest
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.backtest import Backtest, Fault, RuleAlarms, backtest, why_not
 from bot.domain.judge.history.dependence import calibrated
 from bot.domain.judge.history.planning import SHARES, needed_s, suggested
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy
+from bot.domain.judge.rules import parse_rule
 from tests.support.rules.judging import ERRORS, SLOW
 from tests.support.rules.served import in_runs, independent, ticks_of
 
@@ -61,6 +64,72 @@ def test_too_little_history_or_nothing_to_judge_gives_none() -> None:
     assert backtest(JudgePolicy(), ticks_of(independent(Random(1))), 0.1) is None
 
 
+def test_false_alarms_of_plain_rules_are_counted_and_named() -> None:
+    tiny, generous = map(
+        parse_rule, ("error_rate > 1% over 1m", "error_rate > 5% over 5m with at least 200 requests")
+    )
+    bad = independent(Random(6), 0.005)
+    found = replayed(bad, policy=replace(POLICY, rules=(tiny, generous)))
+    assert found.alarms > 20 and found.too_many
+    assert found.rules == (RuleAlarms(tiny.name, found.alarms), RuleAlarms(generous.name, 0))
+    assert (
+        f"{found.alarms} false alarms ({found.alarms} by the rule error_rate > 1% over 1m) in"
+        in found.sentence()
+    )
+    shown = replace(POLICY, rules=(replace(tiny, enforce=False), generous))
+    assert replayed(bad, policy=shown).rules == (RuleAlarms(generous.name, 0),)
+    assert replayed(bad, policy=shown).alarms == 0
+
+
+def test_a_policy_of_rules_alone_is_replayed_and_finds_faults() -> None:
+    rules = JudgePolicy(rules=(parse_rule("error_rate > 3% over 1m"),))
+    found = backtest(rules, ticks_of(independent(Random(7))), 0.5, replays=20)
+    assert found is not None and found.alarms == 0
+    assert found.faults[-1].found_s is not None and found.faults[-1].found_s <= 60
+
+
+def test_an_objective_and_a_rule_count_the_same_requests() -> None:
+    same = replace(POLICY, rules=(parse_rule("error_rate > 50% over 5m"),))
+    ticks = ticks_of(independent(Random(8)))
+    without, with_rule = (backtest(policy, ticks, 0.25, replays=20) for policy in (POLICY, same))
+    assert without is not None and with_rule is not None
+    assert with_rule.faults == without.faults
+
+
+def test_rules_that_the_history_says_nothing_of_are_named() -> None:
+    rules = ("p99 > 5s for 2m", "gateway disconnected for 2m", "error_rate > 50% over 5m")
+    found = replayed(independent(Random(1)), policy=replace(POLICY, rules=tuple(map(parse_rule, rules))))
+    assert found.left_out == rules[:2] and [each.rule for each in found.rules] == [rules[2]]
+    assert found.sentence().endswith(
+        " Not in that history, so not replayed: p99 > 5s for 2m; gateway disconnected for 2m."
+    )
+
+
+def test_a_candidate_with_all_of_the_traffic_is_replayed_without_a_stable() -> None:
+    random = Random(2)
+    both = independent(random, count=240) + independent(random, 0.08, 120) + independent(random, count=360)
+    rule = replace(POLICY, objectives=(), rules=(parse_rule("error_rate > 5% over 1m"),))
+    beside, alone = (backtest(rule, ticks_of(both), share, replays=40) for share in (0.5, 1.0))
+    assert beside is not None and alone is not None
+    assert alone.alarms > 5 > beside.alarms  # beside stable, common trouble acquits
+    assert alone.sentence().startswith("With 100% of this lane's traffic")
+
+
+def test_why_nothing_can_be_replayed_is_said() -> None:
+    ticks = ticks_of(independent(Random(1)))
+    assert why_not(POLICY, ticks, 0.1) == ""
+    assert why_not(JudgePolicy(), ticks, 0.1) == "its policy has no objective and no rule on requests"
+    signals = JudgePolicy(rules=(parse_rule("health check failing for 30s"),))
+    assert why_not(signals, ticks, 0.1) == "its policy has no objective and no rule on requests"
+    assert why_not(POLICY, ticks, None) == "its plan shifts no traffic"
+    assert why_not(POLICY, (), 0.1) == "nothing that it served was counted in the last 24 h"
+    assert why_not(POLICY, ticks[:120], 0.1) == (
+        "only 10 min of its history can be used, and 30 min of stable are needed"
+    )
+    slow = [ServedTick(tick.at, 5.0, {"latency>9s": Counts(10, 0)}) for tick in ticks]
+    assert why_not(POLICY, slow, 0.1).startswith("only 0 s of its history")
+
+
 def test_a_plan_longer_than_half_of_the_history_is_replayed_in_part() -> None:
     found = backtest(replace(POLICY, planned_ticks=721), ticks_of(independent(Random(1))), 0.1, replays=5)
     assert found is not None and found.plan_s == 1800.0
@@ -81,7 +150,8 @@ def test_it_is_said_in_a_sentence() -> None:
     found = Backtest(300, 0, faults, 0.05, 86_400.0, 600.0)
     assert found.sentence() == (
         "With 5% of this lane's traffic, a rise of errors by 5% in about 60 s, 10% in about 15 s is found;"
-        " one by 2% is mostly not found within 10 min. 0 false alarms in 300 replays of 24 h of stable."
+        " one by 2% is mostly not found within 10 min. 0 false alarms in 300 replays of this lane's own"
+        " history, 24 h of stable."
     )
     assert (
         "one by 2% or 5% is mostly not"
