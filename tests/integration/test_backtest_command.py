@@ -57,6 +57,18 @@ async def test_a_catalog_that_would_have_raised_false_alarms_is_a_finding(tmp_pa
     assert "✗ checkout/production: With " in checked.out and " in 100 replays of" in checked.out
 
 
+async def test_each_lane_that_cannot_be_replayed_is_named_beside_those_that_can(
+    tmp_path: Path, dsn: str
+) -> None:
+    cli = cli_on(tmp_path, dsn, ("5% over 5m", "5% over 5m with at least 100 requests"))
+    await served(dsn, independent(Random(1)))
+    checked = await cli("config", "check", "--backtest")
+    assert checked.code == 0
+    assert "! checkout/staging cannot be replayed: nothing that it served was counted" in checked.out
+    assert "! checkout/production cannot" not in checked.out
+    assert checked.out.endswith("✓ no false alarms in the history of 1 lane\n")
+
+
 async def test_soaks_that_are_too_short_for_the_traffic_are_advice_of_the_check(
     tmp_path: Path, dsn: str
 ) -> None:
@@ -80,7 +92,10 @@ async def test_soaks_are_suggested_for_the_lanes_traffic(tmp_path: Path, dsn: st
 async def test_no_history_and_an_unknown_lane_are_sentences(tmp_path: Path, dsn: str) -> None:
     cli = cli_on(tmp_path, dsn)
     checked = await cli("config", "check", "--backtest")
-    assert checked.code == 0 and checked.out.endswith("✓ no lane's history has false alarms\n")
+    why = "cannot be replayed: nothing that it served was counted in the last 24 h."
+    assert checked.code == 0 and checked.out.endswith(
+        f"! checkout/staging {why}\n! checkout/production {why}\n"
+    )
     for words in (("judge", "backtest"), ("plan", "suggest")):
         said = await cli(*words, "checkout", "production")
         assert said.code == 1 and "checkout/production" in said.err and "in the last 24 h" in said.err

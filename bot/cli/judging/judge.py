@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import click
@@ -53,18 +53,34 @@ def suggest(service: str, environment: str) -> None:
     sys.exit(asyncio.run(_suggest(Lane(service, environment))))
 
 
-async def replayed(catalog: Catalog, replays: int) -> tuple[list[str], tuple[str, ...]]:
-    """For `config check --backtest`: sentences on lanes with false alarms, and on those with soaks too short for their
-    traffic."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A catalog on the history of its lanes, as sentences. replayed: how many lanes were.
+
+    alarming: lanes with false alarms. left_out: lanes that could not be replayed. advice: soaks too short for their
+    traffic.
+    """
+
+    replayed: int
+    alarming: tuple[str, ...]
+    left_out: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+async def checked(catalog: Catalog, replays: int) -> Checked:
+    """For `config check --backtest`."""
     from bot.engine.requests.calibration import plan_advice, tried
 
-    wrong = []
+    alarming, left_out = [], []
     async with local_store() as store:
         for config in catalog.lanes.values():
-            found = (await tried(store, config, datetime.now(UTC), replays=replays)).backtest
-            if found is not None and found.too_many:
-                wrong.append(f"{config.lane}: {found.sentence()}")
-        return wrong, await plan_advice(store, catalog, datetime.now(UTC))
+            found = await tried(store, config, datetime.now(UTC), replays=replays)
+            if found.backtest is None:
+                left_out.append(phrasebook.not_replayed(str(config.lane), found.not_replayed))
+            elif found.backtest.too_many:
+                alarming.append(f"{config.lane}: {found.backtest.sentence()}")
+        advice = await plan_advice(store, catalog, datetime.now(UTC))
+    return Checked(len(catalog.lanes) - len(left_out), tuple(alarming), tuple(left_out), advice)
 
 
 async def _backtest(lane: Lane, replays: int, as_json: bool) -> int:

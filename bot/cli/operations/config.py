@@ -44,7 +44,7 @@ def check(folder: Path | None, backtest: bool) -> None:
     """Check the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line.
 
     With --backtest also the lanes in which this catalog would have rolled back good releases: exit code 1 if there are;
-    and those with soaks too short for their traffic.
+    those with soaks too short for their traffic; and those that cannot be replayed, with the reason.
     """
     from bot.composition.registry import KINDS
 
@@ -58,13 +58,16 @@ def check(folder: Path | None, backtest: bool) -> None:
     for line in rotation_gaps(found, datetime.now(UTC)):
         tell(f"! {line}")
     if backtest:
-        from bot.cli.judging.judge import replayed
+        from bot.cli.judging.judge import checked
 
-        wrong, advice = asyncio.run(replayed(found, _REPLAYS))
-        for line in advice:
+        tried = asyncio.run(checked(found, _REPLAYS))
+        for line in (*tried.advice, *tried.left_out):
             tell(f"! {line}")
-        tell("\n".join(f"✗ {line}" for line in wrong) or "✓ no lane's history has false alarms")
-        sys.exit(EXIT_FAILED if wrong else 0)
+        for line in tried.alarming:
+            tell(f"✗ {line}")
+        if tried.replayed and not tried.alarming:
+            tell(f"✓ no false alarms in the history of {counted(tried.replayed, 'lane')}")
+        sys.exit(EXIT_FAILED if tried.alarming else 0)
 
 
 @config.command()
