@@ -70,9 +70,11 @@ class MetricSettings(KindSettings):
     signals, proportions: what plain rules and objectives can listen to, by name; nothing else does the source report.
     finest_tick_s: how often (every so many seconds) it has something new and costs little to ask; None: no more often
         than the catalog's tick.
+    probes: whether its requests are its own, so that a release has as many at every share of the traffic.
     """
 
     finest_tick_s: ClassVar[float | None] = None
+    probes: ClassVar[bool] = False
 
     @property
     def counts(self) -> bool:

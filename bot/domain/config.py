@@ -149,6 +149,8 @@ class LaneConfig:
     repository: Repository | None = None  # of the service's commits
     # How short a tick the lane's own traffic may be given; None: the tick is as written.
     finest_tick_s: float | None = None
+    # Whether probes are what is counted: a release has as many at every share of the traffic.
+    probed: bool = False
     on_call: str | None = None  # name of the schedule that alerts call
     watch: LaneWatch = field(default_factory=LaneWatch)
     checks: tuple[CheckConfig, ...] = ()

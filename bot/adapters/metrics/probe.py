@@ -7,7 +7,7 @@ import errno
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import aiohttp
 from pydantic import Field
@@ -32,6 +32,8 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.
 
 class ProbeSettings(MetricSettings):
     """Probes every instance once per tick, for services without requests through a router."""
+
+    probes: ClassVar[bool] = True
 
     kind: Literal["probe"]
     path: UrlPath = Field(default="/healthz", description="Path that is requested from each instance.")

@@ -76,6 +76,7 @@ class LaneResolver:
         if plan is None or target is None or rules is None or target not in self._sections.of("targets"):
             return None
         policy = _policy(said, rules, roles, exclusive)
+        probes = {name for name, source in self._sections.of("metrics").items() if source.probes}
         return LaneConfig(
             lane=said.lane,
             guilds=tuple(guild.id for guild in guilds.values()),
@@ -93,6 +94,7 @@ class LaneResolver:
             keep_warm_s=self._keep_warm_s(said, target, exclusive),
             description=said.get("description", "").value,
             finest_tick_s=self._finest_tick_s(said, metrics),
+            probed=bool(metrics) and metrics[0] in probes,
             watch=watch(self._document, said, rules, self._reported(metrics, checked)),
             on_call=on_call,
             checks=tuple(check for _, check in checked),

@@ -49,7 +49,7 @@ def plan() -> None:
 @click.argument("service")
 @click.argument("environment")
 def suggest(service: str, environment: str) -> None:
-    """Say which share of the traffic needs which soak, and suggest a plan."""
+    """Say which share of the traffic needs which soak, or what probes and plain rules can find, and suggest a plan."""
     sys.exit(asyncio.run(_suggest(Lane(service, environment))))
 
 
@@ -105,10 +105,10 @@ async def _suggest(lane: Lane) -> int:
     config = known_lane(lane)
     async with local_store() as store:
         found = (await tried(store, config, datetime.now(UTC))).suggestion
-    if found is None:
+    if not found:
         tell(phrasebook.no_history(str(lane)), err=True)
         return EXIT_FAILED
-    click.echo("\n".join(found.lines()))
+    click.echo("\n".join(found))
     return 0
 
 

@@ -10,8 +10,10 @@ from datetime import datetime
 from bot.domain.config import Catalog, LaneConfig
 from bot.domain.judge.history.backtest import Backtest, backtest, why_not
 from bot.domain.judge.history.dependence import calibrated
-from bot.domain.judge.history.planning import Suggestion, suggested
+from bot.domain.judge.history.planning import suggested
+from bot.domain.judge.history.probes_and_rules import probe_lines, rule_lines
 from bot.domain.judge.history.served import FULL_S, ServedTick
+from bot.domain.judge.policy import JudgePolicy
 from bot.domain.rollout.model import Plan, Policy
 from bot.domain.rollout.soaks import ShortSoaks, short_soaks
 from bot.domain.rollout.steps.shift import Shift
@@ -35,9 +37,9 @@ async def calibrated_policy(store: Store, config: LaneConfig, plan: Plan, at: da
         if finest_tick_s is not None and len(await store.rollouts.active()) >= _MOST_AT_FINER_TICKS:
             finest_tick_s = None
         # A day of ticks takes some tenths of a second to look through.
-        expected = _expected(ticks, plan, at)
+        expected = _expected(ticks, config, plan, at)
         judge = await asyncio.to_thread(calibrated, judge, ticks, expected, finest_tick_s=finest_tick_s)
-    judge = replace(judge, requests_s=_lately(ticks, at))
+    judge = replace(judge, requests_s=None if config.probed else _lately(ticks, at))
     return replace(policy, judge=judge, tick_s=judge.tick_s)
 
 
@@ -45,6 +47,7 @@ async def calibrated_policy(store: Store, config: LaneConfig, plan: Plan, at: da
 class Tried:
     """The judge and a plan, tried on a lane's own history; each is None where that does not suffice.
 
+    suggestion: lines for people on the soaks that fit; none where nothing is known that they could rest on.
     not_replayed: why there is no backtest, in words that follow a colon; empty with one, and where none was asked for.
     short_soaks: also None where the plan's soaks suffice.
     """
@@ -52,7 +55,7 @@ class Tried:
     backtest: Backtest | None = None
     not_replayed: str = ""
     short_soaks: ShortSoaks | None = None
-    suggestion: Suggestion | None = None
+    suggestion: tuple[str, ...] = ()
 
 
 async def tried(
@@ -66,20 +69,33 @@ async def tried(
     """The lane's policy and plan on its traffic in the last `history_s`; without replays there is no backtest."""
     policy, plan = config.policy.judge, config.plan
     if not config.metrics:
-        return Tried(not_replayed=NO_METRICS if replays else "")
+        said = rule_lines(policy, None, exclusive=config.policy.exclusive)
+        return Tried(not_replayed=NO_METRICS if replays else "", suggestion=said)
     ticks = await store.served.read(config.lane, at.timestamp() - history_s) if policy.series else ()
-    requests_s, lately_s, share = requests_per_s(ticks), _lately(ticks, at), first_share(plan)
+    lately_s, share = _lately(ticks, at), candidates_share(config, plan)
 
     def found() -> Tried:
-        judge = calibrated(policy, ticks, _expected(ticks, plan, at))
+        judge = calibrated(policy, ticks, _expected(ticks, config, plan, at))
+        replayed = backtest(judge, ticks, share, replays=replays) if replays and share else None
         return Tried(
-            backtest(judge, ticks, share, replays=replays) if replays and share else None,
+            replace(replayed, probed=config.probed) if replayed else None,
             why_not(judge, ticks, share) if replays else "",
-            short_soaks(plan, judge, lately_s) if lately_s else None,
-            suggested(judge, requests_s) if requests_s is not None else None,
+            short_soaks(plan, judge, lately_s) if lately_s and not config.probed else None,
+            _suggestion(config, judge, requests_per_s(ticks)),
         )
 
     return await asyncio.to_thread(found)
+
+
+def _suggestion(config: LaneConfig, judge: JudgePolicy, requests_s: float | None) -> tuple[str, ...]:
+    """Lines for people: by traffic, by probes, or by plain rules, whichever judges the lane."""
+    exclusive = config.policy.exclusive
+    if not any(objective.enforce for objective in judge.objectives):
+        return rule_lines(judge, requests_s, exclusive=exclusive)
+    if config.probed:
+        return probe_lines(judge, requests_s, exclusive=exclusive)
+    found = suggested(judge, requests_s) if requests_s is not None else None
+    return found.lines() if found else ()
 
 
 async def plan_advice(store: Store, catalog: Catalog, at: datetime) -> tuple[str, ...]:
@@ -92,9 +108,9 @@ async def plan_advice(store: Store, catalog: Catalog, at: datetime) -> tuple[str
     return tuple(said)
 
 
-def _expected(ticks: Sequence[ServedTick], plan: Plan, at: datetime) -> float | None:
+def _expected(ticks: Sequence[ServedTick], config: LaneConfig, plan: Plan, at: datetime) -> float | None:
     """Requests a second that the candidate gets at first, as far as is known."""
-    requests_s, share = _lately(ticks, at), first_share(plan)
+    requests_s, share = _lately(ticks, at), candidates_share(config, plan)
     return requests_s * share if requests_s is not None and share is not None else None
 
 
@@ -109,6 +125,12 @@ def requests_per_s(ticks: Sequence[ServedTick]) -> float | None:
     seconds = sum(tick.seconds for tick in ticks)
     served = sum(max((counts.total for counts in tick.counts.values()), default=0) for tick in ticks)
     return served / seconds if seconds else None
+
+
+def candidates_share(config: LaneConfig, plan: Plan) -> float | None:
+    """The candidate's share of what is counted when it first gets traffic; None without a shift."""
+    share = first_share(plan)
+    return 1.0 if config.probed and share else share
 
 
 def first_share(plan: Plan) -> float | None:

@@ -206,8 +206,8 @@ def backtest(lane: Lane, found: Tried) -> Reply:
     parts = [f"{title}\n{head}", escaping.sentence(found.backtest.sentence(), 600)]
     if found.short_soaks is not None:
         parts.append(short_soaks_line(found.short_soaks, lane))
-    if found.suggestion is not None:
-        lines = "\n".join(found.suggestion.lines())
+    if found.suggestion:
+        lines = "\n".join(found.suggestion)
         parts.append(f"**Soaks for this traffic**\n```\n{escaping.cut(lines, 800)}\n```")
     return layout(parts)
 

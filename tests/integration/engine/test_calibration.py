@@ -202,16 +202,36 @@ async def test_what_cannot_be_replayed_says_why(dsn: str) -> None:
         await slipway.store.served.append(ticks)
         found = await tried(slipway.store, config, world.clock.now(), replays=5)
         assert found.not_replayed == "its plan shifts no traffic"
-        assert found.backtest is None and found.suggestion is not None
+        assert found.backtest is None and found.suggestion
         at_once = replace(config, plan=Plan("all at once", (Shift(100, 5.0),)))
         all_of_it = (await tried(slipway.store, at_once, world.clock.now(), replays=5)).backtest
         assert all_of_it is not None and all_of_it.share == 1.0
         watched = replace(config, policy=replace(config.policy, judge=JudgePolicy()))
         said_why = await tried(slipway.store, watched, world.clock.now(), replays=5)
-        assert said_why == Tried(not_replayed="its policy has no objective and no rule on requests")
+        assert said_why.not_replayed == "its policy has no objective and no rule on requests"
+        assert said_why.suggestion[0].startswith("Its policy has no enforced objective")
         unmeasured = await tried(slipway.store, replace(config, metrics=()), world.clock.now(), replays=5)
-        assert unmeasured == Tried(not_replayed="no metric source counts its requests")
-        assert await tried(slipway.store, replace(config, metrics=()), world.clock.now()) == Tried()
+        assert unmeasured.not_replayed == "no metric source counts its requests"
+        assert unmeasured.backtest is None and unmeasured.suggestion
+        asked_less = await tried(slipway.store, replace(config, metrics=()), world.clock.now())
+        assert asked_less.not_replayed == ""
+
+
+async def test_probes_are_the_same_at_every_share_of_the_traffic(dsn: str) -> None:
+    world = World(dsn, catalog(LONG, policy=policy(judge=JUDGE)))
+    async with world.open(working=False) as slipway:
+        probed = replace(world.catalog.lanes[PRODUCTION], probed=True)
+        now = world.clock.now()
+        new = await tried(slipway.store, probed, now)
+        assert new.suggestion[0].startswith("Probes judge here: about 12 probes a minute")
+        ticks = hour(now, 1, requests=2)
+        await slipway.store.served.append([(PRODUCTION, tick) for tick in ticks])
+        found = await tried(slipway.store, probed, now, replays=10)
+        assert found.backtest is not None and found.backtest.share == 1.0
+        assert found.backtest.sentence().startswith("With its probes, ")
+        assert found.short_soaks is None  # it would be about a share of the traffic
+        assert found.suggestion[0].startswith("Probes judge here: about 24 probes a minute")
+        assert (await calibrated_policy(slipway.store, probed, LONG, now)).judge.requests_s is None
 
 
 async def test_the_button_of_a_dry_run_replays_more_often_and_suggests_soaks(dsn: str) -> None:

@@ -29,6 +29,8 @@ def test_its_lanes_are_exclusive_by_themselves(tmp_path: Path) -> None:
     catalog = load(write(tmp_path, all=changed(*BY_COMMAND)), ENV)
     assert catalog.lanes[PRODUCTION].policy.exclusive
     assert catalog.lanes[PRODUCTION].bound.exclusive
+    assert catalog.lanes[PRODUCTION].probed
+    assert not load(write(tmp_path, all=changed()), ENV).lanes[PRODUCTION].probed  # counted by a router
 
 
 def test_with_weights_they_are_not(tmp_path: Path) -> None:

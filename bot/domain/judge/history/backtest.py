@@ -52,6 +52,7 @@ class Backtest:
 
     history_s: seconds of history behind it. plan_s: length of a replay. rules: the enforced plain rules that were
     replayed. left_out: enforced objectives and rules that were not, since the history does not have what they ask.
+    probed: what the history counts are probes, of which a candidate has as many at every share.
     """
 
     replays: int
@@ -62,6 +63,7 @@ class Backtest:
     plan_s: float
     rules: tuple[RuleAlarms, ...] = ()
     left_out: tuple[str, ...] = ()
+    probed: bool = False
 
     @property
     def too_many(self) -> bool:
@@ -79,7 +81,8 @@ class Backtest:
         said += [f"{what} by {' or '.join(rest)} is mostly not found within {duration(self.plan_s)}"] * bool(
             rest
         )
-        return f"With {percent(self.share)} of this lane's traffic, {'; '.join(said)}. {self._alarms()}"
+        evidence = "its probes" if self.probed else f"{percent(self.share)} of this lane's traffic"
+        return f"With {evidence}, {'; '.join(said)}. {self._alarms()}"
 
     def _alarms(self) -> str:
         rules = [f"{each.alarms} by the rule {each.rule}" for each in self.rules if each.alarms]

@@ -47,7 +47,7 @@ class Suggestion:
         later = next((soak for soak in enough if soak.share >= 5 * first.share), None)
         return (first, later) if later else (first,)
 
-    def lines(self) -> list[str]:
+    def lines(self) -> tuple[str, ...]:
         """For people: what each share needs, and a plan as it is written in the catalog."""
         said = [
             f"This lane has about {rate_in_words(self.requests_s)}."
@@ -55,17 +55,17 @@ class Suggestion:
         ]
         said += [f"  at {percent(soak.share):>4}  {_needs(soak.needed_s)}" for soak in self.soaks]
         if not self.steps:
-            return [
+            return (
                 *said,
                 "No share gives the evidence within 1 h: only checks, signals and time can judge here.",
-            ]
+            )
         steps = [
-            f"{{shift: {soak.share * 100:g}}}, {{soak: {_written(soak.needed_s)}}}" for soak in self.steps
+            f"{{shift: {soak.share * 100:g}}}, {{soak: {written(soak.needed_s)}}}" for soak in self.steps
         ]
-        return [
+        return (
             *said,
             f"Suggested: [{{verify: /healthz}}, {', '.join(steps)}, {{shift: 100}}, {{observe: 30m}}]",
-        ]
+        )
 
 
 def suggested(policy: JudgePolicy, requests_s: float, rate: float | None = None) -> Suggestion | None:
@@ -107,14 +107,14 @@ def needed_s(policy: JudgePolicy, objective: Objective, rate: float, requests_s:
 
 
 def _needs(seconds: float) -> str:
-    return "never" if seconds == inf else f"a soak of {duration(_rounded(seconds))}"
+    return "never" if seconds == inf else f"a soak of {duration(rounded_s(seconds))}"
 
 
-def _rounded(seconds: float) -> float:
+def rounded_s(seconds: float) -> float:
     """Up to a full minute."""
     return max(1, ceil(seconds / _MINUTE_S)) * _MINUTE_S
 
 
-def _written(seconds: float) -> str:
+def written(seconds: float) -> str:
     """As the catalog takes it, such as `15m`."""
-    return f"{_rounded(seconds) / _MINUTE_S:g}m"
+    return f"{rounded_s(seconds) / _MINUTE_S:g}m"
