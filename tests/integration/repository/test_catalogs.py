@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.judge.evidence.ticks import Counts, Tick
+from bot.domain.judge.rules import RuleState, advance_rule
+from tests.support.catalog_files import load
 from tests.support.paths import ROOT
 from tests.support.repository import EXAMPLES, SHELL, blocks, slipway_here
 
@@ -33,6 +36,15 @@ def test_an_example_copied_as_its_readme_says_has_no_mistakes(folder: Path, tmp_
     copied(folder, tmp_path)
     said = slipway_here("config", "check", folder=tmp_path, environment=needed(folder))
     assert (said.exit_code, said.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("folder", [*CATALOGS, ROOT / "config" / "demo"], ids=lambda folder: folder.name)
+def test_no_rule_of_a_catalog_that_people_copy_fails_a_release_for_two_requests(folder: Path) -> None:
+    for lane in load(folder, needed(folder)).lanes.values():
+        for rule in (rule for rule in lane.policy.judge.rules if rule.signal is None):
+            least = Counts(rule.min_requests, 2)
+            state = advance_rule(rule, RuleState(), Tick(0.0, 5.0, {rule.name: least}))
+            assert not state.broken, f"{lane.lane}: {rule.name}"
 
 
 def test_the_demos_catalog_has_no_mistakes(tmp_path: Path) -> None:

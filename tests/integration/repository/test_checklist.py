@@ -28,12 +28,18 @@ class Trigger(NamedTuple):
 
 
 TRIGGERS = {
-    "error_rate > 5% over 5m": Trigger("> 5% of invocations over 5-min window", (300, 6), (300, 5)),
-    "p99 > 5s for 2m": Trigger("> 5 s sustained for > 2 min", (130, 2), (110, 2)),
+    "error_rate > 5% over 5m with at least 100 requests": Trigger(
+        "> 5% of invocations over 5-min window", (300, 6), (300, 5)
+    ),
+    "p99 > 5s over 5m for 2m with at least 200 requests": Trigger(
+        "> 5 s sustained for > 2 min", (130, 2), (110, 2)
+    ),
     "gateway disconnected for 2m": Trigger(
         "Bot offline / gateway disconnect > 2 minutes", (130, True), (110, True)
     ),
-    "database > 1% over 5m": Trigger("> 1% of queries over 5-min window", (300, 2), (300, 1)),
+    "database > 1% over 5m with at least 300 requests": Trigger(
+        "> 1% of queries over 5-min window", (300, 2), (300, 1)
+    ),
     "any P1 alert firing": Trigger("Immediately", (5, True), (5, False)),
 }
 
