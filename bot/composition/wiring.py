@@ -6,7 +6,6 @@ import asyncio
 import base64
 import functools
 import gc
-import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
@@ -26,6 +25,7 @@ from bot.adapters.moved_clock import MovedClock
 from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.connection.schema import is_newest
+from bot.adapters.postgres.connection.upgrading import upgraded
 from bot.adapters.postgres.tokens import PostgresTokens
 from bot.adapters.process_usage import ProcessUsage
 from bot.adapters.redis import waker as redis
@@ -551,12 +551,8 @@ async def _migrated(dsn: str) -> None:
 
 
 async def _migrate(dsn: str) -> None:
-    if await is_newest(dsn):
-        return
-    from bot.adapters.postgres.connection.migrate import upgrade  # not needed by most starts: see `is_newest`
-
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    await upgrade(dsn)
+    if not await is_newest(dsn):
+        await upgraded(dsn)
 
 
 def _added(pools: Iterable[tuple[int, int]]) -> tuple[int, int]:

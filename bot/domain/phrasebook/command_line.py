@@ -104,6 +104,14 @@ def other_schema() -> UserError:
     )
 
 
+def schema_not_upgraded(why: str) -> UserError:
+    return UserError(
+        f"The database's schema could not be upgraded.{_why(why)}",
+        rule="schema",
+        remedy="If a newer Slipway has run on this database, run that one.",
+    )
+
+
 def tool_failed(tool: LiteralString, said: str) -> UserError:
     return UserError(f"`{tool}` failed.{_why(said)}", rule="postgresql_tool")
 

@@ -1,6 +1,18 @@
-"""Schema migrations: upgrade to the newest revision, report the current one."""
+"""Schema migrations: upgrade to the newest revision, report the current one.
+
+As a program it upgrades the database that standard input names: see `upgrading.py`.
+"""
 
 from __future__ import annotations
+
+from bot.protection import close_process
+
+if __name__ == "__main__":
+    close_process()  # before the imports below, which take a while: it is told the database's password
+
+import asyncio
+import sys
+import traceback
 
 import asyncpg
 from alembic import command
@@ -14,10 +26,11 @@ from sqlalchemy.pool import NullPool
 
 from bot.adapters.postgres.connection.database import translated
 from bot.adapters.postgres.connection.schema import migrations
+from bot.adapters.postgres.connection.upgrading import EXIT_UNREACHABLE
 from bot.ports.errors import Unreachable
 
 # Any constant: two processes that start at once take turns.
-_LOCK = 7_512_009
+LOCK = 7_512_009
 
 
 async def upgrade(dsn: str) -> None:
@@ -51,7 +64,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def _upgrade(connection: Connection) -> None:
-    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
     command.upgrade(_config(connection), "head")
 
 
@@ -82,3 +95,21 @@ def _engine(dsn: str) -> AsyncEngine:
             return await asyncpg.connect(dsn, timeout=5)
 
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+
+
+def main() -> int:
+    """Say in one line what went wrong; the exit code tells a database that is away from the rest."""
+    try:
+        asyncio.run(upgrade(sys.stdin.read()))
+    except Unreachable as error:
+        print(error)
+        return EXIT_UNREACHABLE
+    except Exception as error:
+        traceback.print_exc()
+        print(str(error).partition("\n")[0])
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
