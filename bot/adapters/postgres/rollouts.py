@@ -25,6 +25,7 @@ from bot.domain.rollout.events import (
 )
 from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import Identity, Lane, Phase, Rollout
+from bot.domain.sharing import Sharing
 from bot.ports.errors import AlreadyAnswered, LaneTaken
 from bot.ports.store import NO_LANE, PANIC_NOTE
 
@@ -32,9 +33,13 @@ _REMEMBERED = 4096
 
 
 class Charters:
-    """Cache of parsed charters. A charter never changes, so each process parses it once."""
+    """Cache of parsed charters. A charter never changes, so each process parses it once.
+
+    Rollouts with equal plans or policies have the same object, as they have it from the catalog when they start.
+    """
 
     def __init__(self) -> None:
+        self._same = Sharing()
         self._known: OrderedDict[Identity, Mapping[str, Any]] = OrderedDict()
 
     def get(self, row: Row) -> Mapping[str, Any] | None:
@@ -44,7 +49,12 @@ class Charters:
         """The charter of a row that has it as text."""
         known = self.get(row)
         if known is None:
-            known = serialization.read_charter(row["schema"], row["charter"])
+            charter = serialization.read_charter(row["schema"], row["charter"])
+            known = {
+                **charter,
+                "plan": self._same(charter["plan"]),
+                "policy": self._same(charter["policy"]),
+            }
             self._known[row["id"], row["created_at"]] = known
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)

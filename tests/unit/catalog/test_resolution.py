@@ -47,6 +47,12 @@ def test_a_lane_gets_its_plan_its_policy_and_its_people(tmp_path: Path) -> None:
     assert lane.guilds == (1459747831315891395,)
 
 
+def test_lanes_share_what_is_equal_in_them(tmp_path: Path) -> None:
+    catalog = load(write(tmp_path, all=SOUND))
+    one, other = catalog.lanes[STAGING], catalog.lanes[PRODUCTION]
+    assert (one.plan is other.plan, one.policy is other.policy, one.watch is other.watch) == (True,) * 3
+
+
 def test_preconditions_are_inherited_and_replaced_as_a_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
