@@ -79,9 +79,11 @@ class DiscordAnnouncer:
         self._clock = clock
         self._budget = budget or MessageBudget()
 
-        async def charted(rollout_id: int) -> bytes | None:
+        async def charted(rollout_id: int) -> tuple[bytes, float] | None:
             assert chart is not None
-            return await chart(await (measured or views)(rollout_id))
+            seen = await (measured or views)(rollout_id)
+            png = await chart(seen)
+            return (png, _covered_s(seen)) if png is not None else None
 
         chart_of = charted if chart is not None else None
         self._scheduler = CardScheduler(
@@ -355,6 +357,12 @@ class DiscordAnnouncer:
 
     def _is_closed(self, channel_id: int) -> bool:
         return asyncio.get_running_loop().time() < self._closed.get(channel_id, 0.0)
+
+
+def _covered_s(seen: RolloutView) -> float:
+    """Seconds that the chart of a rollout covers."""
+    points = seen.series
+    return (points[-1].at - points[0].at).total_seconds() if points else 0.0
 
 
 def _line(said: str, at: datetime) -> str:

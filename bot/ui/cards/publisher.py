@@ -24,12 +24,15 @@ from bot.ui.rest import TOO_OLD, ClosedError, GoneError, GuildChannels, Rejected
 
 _log = structlog.get_logger(__name__)
 
-ChartOf = Callable[[int], Awaitable[bytes | None]]
+# A rollout's chart, and how many seconds it covers.
+ChartOf = Callable[[int], Awaitable[tuple[bytes, float] | None]]
 
 # Discord caps edits of messages older than an hour.
 MOVE_AFTER = timedelta(minutes=50)
-# A chart costs some 25 ms of processor time: a card gets a new one every ten seconds, all cards together four a second.
-CHART_EVERY_S, CHARTS_PACE_S = 10.0, 0.25
+# A chart costs some 50 ms of processor time: all cards together get two a second, and a card a new one when what it
+# shows has grown by a hundredth, some seven pixels, within these bounds.
+CHARTS_PACE_S, GROWN = 0.5, 0.01
+CHART_EVERY_S, CHART_SELDOM_S = 10.0, 30.0
 _URGENT = frozenset({Phase.GATED, Phase.HELD, Phase.ROLLING_BACK, Phase.HALTED, Phase.ROLLED_BACK})
 _NOTE: NoteKind = "card"
 
@@ -50,6 +53,7 @@ class CardState:
     shape: str = ""
     edited_at: float = -1e9
     chart_at: float = -1e9
+    chart_every_s: float = CHART_EVERY_S
     chart: str = ""
     kept: list[discord.Attachment] | None = None
     later: asyncio.Task[None] | None = None
@@ -129,32 +133,51 @@ class CardPublisher:
     def chart_time(self, entry: CardState) -> bool:
         """Whether a card that goes on may get a new chart now, as far as the pace of charts goes."""
         now = asyncio.get_running_loop().time()
-        return self._chart is not None and now >= max(entry.chart_at + CHART_EVERY_S, self._next_chart_at)
+        return self._chart is not None and now >= max(
+            entry.chart_at + entry.chart_every_s, self._next_chart_at
+        )
+
+    def take_chart_turn(self, entry: CardState) -> bool:
+        """Whether this card's chart is the next one of all; the others wait. Taken before anything is read for it."""
+        if not self.chart_time(entry):
+            return False
+        self._took_turn(entry)
+        return True
 
     async def picture(self, entry: CardState, seen: RolloutView) -> Picture | None:
-        """A new chart, when one is due and can be drawn. The last one of a rollout is always due."""
+        """A new chart, when one is due and can be drawn, for a card that has its turn."""
         if self._chart is None or not self.chart_due(entry, seen):
             return None
-        if not seen.rollout.phase.final and not self.chart_time(entry):
-            return None
-        entry.chart_at = now = asyncio.get_running_loop().time()
-        self._next_chart_at = now + CHARTS_PACE_S
+        tag = _chart_tag(seen.rollout)
         try:
-            png = await self._chart(seen.rollout.id)
+            drawn = await self._chart(seen.rollout.id)
         except Exception as error:
             # A card without its chart still says everything; the chart is tried again.
             _log.warning("chart_failed", rollout=seen.rollout.id, error=str(error) or type(error).__name__)
             return None
-        if png is None:
-            entry.chart = _chart_tag(seen.rollout)
+        if drawn is None:
+            entry.chart = tag
             return None
-        return Picture(png, _chart_tag(seen.rollout))
+        png, covers_s = drawn
+        entry.chart_every_s = min(max(CHART_EVERY_S, GROWN * covers_s), CHART_SELDOM_S)
+        return Picture(png, tag)
+
+    async def last_picture(self, entry: CardState, seen: RolloutView) -> Picture | None:
+        """The last chart of a rollout, which waits for no turn; None when the card has it."""
+        if not self.chart_due(entry, seen):
+            return None
+        self._took_turn(entry)
+        return await self.picture(entry, seen)
+
+    def _took_turn(self, entry: CardState) -> None:
+        entry.chart_at = now = asyncio.get_running_loop().time()
+        self._next_chart_at = now + CHARTS_PACE_S
 
     async def still(self, picture: Picture | None, entry: CardState, seen: RolloutView) -> Picture | None:
         """`picture`, or the last chart of a rollout that has ended since it was drawn; None when the card has that."""
         if not seen.rollout.phase.final or (picture is not None and picture.tag == _chart_tag(seen.rollout)):
             return picture
-        return await self.picture(entry, seen)
+        return await self.last_picture(entry, seen)
 
     async def _edit(
         self,

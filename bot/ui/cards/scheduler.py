@@ -169,8 +169,9 @@ class CardScheduler:
             return
         entry.covered = entry.asked
         seen = await self._view(rollout_id, entry)
+        entry.chart_every_s = CHART_EVERY_S  # people look at a card that has changed
         # What is over is shown as it ended, numbers and chart at once: nothing after this draws it again.
-        picture = await self._publisher.picture(entry, seen) if seen.rollout.phase.final else None
+        picture = await self._publisher.last_picture(entry, seen) if seen.rollout.phase.final else None
         await self._show(channels, entry, seen, picture)
 
     async def _show(
@@ -189,7 +190,7 @@ class CardScheduler:
             # In a crowded channel, `refresh` takes in turn the cards of what is measured.
             if self._has_room(entry) or not judged(rollout):
                 now = asyncio.get_running_loop().time()
-                self._later(rollout.id, entry, max(0.1, entry.chart_at + CHART_EVERY_S - now))
+                self._later(rollout.id, entry, max(0.1, entry.chart_at + entry.chart_every_s - now))
         elif rollout.phase.final and entry.later is None:
             self._entries.pop(rollout.id, None)
 
@@ -249,7 +250,7 @@ class CardScheduler:
 
     async def _picture(self, rollout_id: int, entry: CardState) -> Picture | None:
         """A new chart, unless others were drawn during the wait."""
-        found = await self._seen(rollout_id, entry) if self._publisher.chart_time(entry) else None
+        found = await self._seen(rollout_id, entry) if self._publisher.take_chart_turn(entry) else None
         return await self._publisher.picture(entry, found[0]) if found is not None else None
 
     def _has_room(self, entry: CardState) -> bool:
