@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.config import Catalog, LaneConfig, is_id, matching, unknown
+from bot.domain.config import Catalog, GuildConfig, LaneConfig, is_id, matching, roles_held, unknown
 from bot.domain.errors import UserError
 from bot.domain.judge.judge import JudgePolicy, Objective
 from bot.domain.records import KnownRelease, LaneRow, Situation
@@ -144,6 +144,38 @@ def test_an_id_is_written_in_digits(entry: str, said: bool) -> None:
 def test_an_entry_means_an_id_or_everything_of_that_name(entry: str, found: list[int]) -> None:
     known = [(1, "deploys"), (2, "deploys"), (3, "#deploys"), (4, "on-call"), (7, "8"), (8, "7")]
     assert matching(entry, known) == found
+
+
+GUILD = GuildConfig(
+    1, "g", {}, {"deployer": "deployer", "release-manager": "release-manager", "on-call": "oncall"}
+)
+KNOWN = [(77, "@everyone"), (10, "deployer"), (11, "oncall"), (12, "release-manager")]
+MANAGER = "424242424242424242"
+
+
+def test_roles_are_found_by_name_and_by_id() -> None:
+    assert roles_held(GUILD, {11}, KNOWN) == {"on-call"}
+    assert roles_held(GUILD, {10, 12, 77}, iter(KNOWN)) == {"deployer", "release-manager"}
+    by_id = GuildConfig(1, "g", {}, {"on-call": "11"})
+    assert roles_held(by_id, {11}, KNOWN) == {"on-call"}
+    assert roles_held(by_id, {10, 12}, KNOWN) == frozenset()
+
+
+def test_a_name_that_two_roles_share_gives_nothing() -> None:
+    twice = [*KNOWN, (5, "release-manager")]
+    assert roles_held(GUILD, {5}, twice) == roles_held(GUILD, {12}, twice) == frozenset()
+    assert roles_held(GUILD, {5, 12}, twice) == frozenset()
+
+
+def test_a_role_called_like_the_id_of_another_gives_nothing() -> None:
+    config = GuildConfig(1, "g", {}, {"release-manager": MANAGER})
+    roles = [*KNOWN, (int(MANAGER), "managers"), (5, MANAGER)]
+    assert roles_held(config, {5}, roles) == frozenset()
+    assert roles_held(config, {int(MANAGER)}, roles) == {"release-manager"}
+
+
+def test_nothing_is_given_while_the_roles_of_the_server_are_not_known() -> None:
+    assert roles_held(GUILD, {11, 12}, []) == frozenset()
 
 
 def test_a_secret_is_used_and_never_shown() -> None:

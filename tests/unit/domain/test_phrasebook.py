@@ -167,3 +167,69 @@ def test_a_value_is_short_and_ends_no_code_span() -> None:
     assert values.because("y" * 301) == f": {'y' * 299}…"
     assert values.sentence("y" * 301) == f" {'y' * 299}…."
     assert (values.code("a`b"), values.code(""), values.name(" ")) == ("`a'b`", "`-`", "-")
+
+
+LONG: dict[str, tuple[int, Callable[[str], object]]] = {
+    "The regression is issue checkout#7, {}.": (200, lambda url: phrasebook.issue_opened("checkout#7", url)),
+    "{} exists.": (300, lambda file: phrasebook.file_exists(file).sentence),
+    "Run `{}` first.": (200, lambda command: phrasebook.prerequisite("a 1", "b", 60, None, command).remedy),
+    "To close an incident you need one of the roles {}, or to have it yourself.": (
+        200,
+        lambda roles: phrasebook.not_your_incident("close", roles).sentence,
+    ),
+    "To silence an alert you need one of the roles {}, or to have acknowledged it yourself.": (
+        200,
+        lambda roles: phrasebook.not_your_alert("silence", roles).sentence,
+    ),
+    "{} Failed from `a`, 1 of 3 locations.": (300, lambda said: phrasebook.failed_from(said, ["a"], 3, 3)),
+}
+REASONS: dict[str, tuple[int, Callable[[str], object]]] = {
+    "1.5.0 did not start in a/b. {}.": (500, lambda why: phrasebook.did_not_start("a/b", "1.5.0", why)),
+    "{}.": (600, lambda said: phrasebook.no_more_commands_today(said).sentence),
+    "{}. 1.5.0 is irreversible. It is not rolled back automatically.": (
+        600,
+        lambda why: phrasebook.left_to_people(why, "1.5.0", ""),
+    ),
+    "The token of bot does not belong to application 7. Discord says “{}” (401).": (
+        200,
+        lambda said: phrasebook.token_of_another("bot", 7, said, 401),
+    ),
+    "Discord refuses the commands of bot (50035). Where: {}.": (
+        600,
+        lambda field: phrasebook.commands_refused("bot", "", 50035, [field]),
+    ),
+    "The plan canary has mistakes: {}.": (
+        300,
+        lambda mistake: phrasebook.unsound_plan("canary", [mistake], "").sentence,
+    ),
+    "Or: {}.": (200, lambda hint: f"Or: {phrasebook.unsound_plan('canary', [], hint).remedy}"),
+}
+
+
+@pytest.mark.parametrize("text", [*LONG, *REASONS])
+def test_a_long_value_is_shown_up_to_its_bound(text: str) -> None:
+    longest, message = {**LONG, **REASONS}[text]
+    for value, shown in (
+        (f"X{'y' * (longest - 1)}", f"X{'y' * (longest - 1)}"),
+        (f"X{'y' * longest}", f"X{'y' * (longest - 2)}…"),
+        ("X `a`", "X 'a'"),
+    ):
+        assert str(message(value)) == text.format(shown)
+
+
+@pytest.mark.parametrize("text", REASONS)
+def test_a_reason_of_another_program_ends_in_one_full_stop(text: str) -> None:
+    _, message = REASONS[text]
+    for reason, shown in (("X too slow. . ", "X too slow"), ("X. Too slow X", "X. Too slow X"), ("X", "X")):
+        assert str(message(reason)) == text.format(shown)
+
+
+@pytest.mark.parametrize("why", ["", " ", " . "])
+def test_without_a_reason_there_is_no_second_sentence(why: str) -> None:
+    assert phrasebook.did_not_start("a/b", "1.5.0", why) == "1.5.0 did not start in a/b."
+
+
+def test_a_reason_of_another_program_begins_with_a_capital() -> None:
+    assert phrasebook.did_not_start("a/b", "1.5.0", "no Route") == "1.5.0 did not start in a/b. No Route."
+    assert str(phrasebook.no_more_commands_today("no Room")).startswith("No Room.")
+    assert phrasebook.unsound_plan("canary", [], "a Soak").remedy == "A Soak."

@@ -1,4 +1,4 @@
-"""Roles: by id or by name, and never by a name that someone could have made up."""
+"""Servers and their roles and channels: by id or by name, and never by a name that someone could have made up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.config import GuildConfig, matching, roles_held
+from bot.domain.config import GuildConfig, matching
 from bot.domain.errors import Refused
 from bot.ui.interactions.people import guild_of
 from bot.ui.rest import GuildChannels
@@ -15,30 +15,6 @@ from tests.support import rollouts
 
 KNOWN = [(77, "@everyone"), (10, "deployer"), (11, "oncall"), (12, "release-manager")]
 MANAGER = "424242424242424242"
-
-
-def test_roles_are_found_by_name_and_by_id() -> None:
-    assert roles_held(rollouts.guild(), {11}, KNOWN) == {"on-call"}
-    by_id = GuildConfig(1, "g", {}, {"on-call": "11"})
-    assert roles_held(by_id, {11}, KNOWN) == {"on-call"}
-
-
-def test_a_name_that_two_roles_share_gives_nothing() -> None:
-    twice = [*KNOWN, (5, "release-manager")]
-    assert (
-        roles_held(rollouts.guild(), {5}, twice) == roles_held(rollouts.guild(), {12}, twice) == frozenset()
-    )
-
-
-def test_a_role_called_like_the_id_of_another_gives_nothing() -> None:
-    config = GuildConfig(1, "g", {}, {"release-manager": MANAGER})
-    roles = [*KNOWN, (int(MANAGER), "managers"), (5, MANAGER)]
-    assert roles_held(config, {5}, roles) == frozenset()
-    assert roles_held(config, {int(MANAGER)}, roles) == {"release-manager"}
-
-
-def test_nothing_is_given_while_the_roles_of_the_server_are_not_known() -> None:
-    assert roles_held(rollouts.guild(), {11, 12}, []) == frozenset()
 
 
 def test_an_entry_may_be_written_with_the_sign_that_discord_shows() -> None:
