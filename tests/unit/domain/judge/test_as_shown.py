@@ -86,6 +86,9 @@ CASES: Mapping[str, Case] = {
     "in doubt by what came before": Case(
         independent((ERRORS,), min_requests=5), [tick(2, (5, 0))], 5.0, before=[tick(1, (30, 3))]
     ),
+    "still in doubt by what came before": Case(
+        independent((ERRORS,), min_requests=4), [tick(2, (4, 0))], 5.0, before=[tick(1, (30, 3))]
+    ),
     "bad before the soak": Case(independent((ERRORS,)), [tick(2, (500, 0))], before=[tick(1, (100, 20))]),
     "worse in the soak than before": Case(
         independent((ERRORS,)), [tick(2, (100, 20))], before=[tick(1, (500, 0))]
