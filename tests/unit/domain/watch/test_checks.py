@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -359,3 +361,164 @@ def test_what_fires_is_told_as_it_stands_and_availability_is_marked_as_lasting()
     assert list(standing(bad.monitor, bad.state)) == []
     watched.take([passed(180)])
     assert list(standing(watched.monitor, watched.state)) == []
+
+
+# ---- findings as a whole ----
+
+
+def findings_of(monitor: Monitor, state: MonitorState, at: float) -> dict[str, Finding]:
+    """What is told of a check that passes at that time, by rule."""
+    _, found = observe(monitor, state, passed(at))
+    return {each.labels["rule"]: each for each in found}
+
+
+def test_a_check_that_passes_for_the_first_time_tells_that_no_rule_fires() -> None:
+    found = findings_of(replace(MONITOR, runbook="https://wiki.example.com/x"), MonitorState(), 0)
+    common = {
+        "source": "monitor",
+        "at": datetime.fromtimestamp(START, UTC),
+        "firing": False,
+        "lane": LANE,
+        "runbook": "https://wiki.example.com/x",
+    }
+    assert list(found.values()) == [
+        Finding(
+            "check:checkout/production:health:failing",
+            title="Check “health” fails",
+            severity=Severity.MEDIUM,
+            limit="3 within 3 min",
+            labels={"check": "health", "rule": "failing"},
+            **common,  # type: ignore[arg-type]
+        ),
+        Finding(
+            "check:checkout/production:health:unavailable",
+            title="Check “health” passed too seldom",
+            severity=Severity.CRITICAL,
+            limit="98.5%",
+            labels={"check": "health", "rule": "unavailable"},
+            lasting=True,
+            **common,  # type: ignore[arg-type]
+        ),
+        Finding(
+            "check:checkout/production:health:slow",
+            title="Check “health” is slow",
+            severity=Severity.MEDIUM,
+            limit="800 ms for 10 min",
+            labels={"check": "health", "rule": "slow"},
+            **common,  # type: ignore[arg-type]
+        ),
+    ]
+
+
+def test_what_fires_says_what_was_measured_and_since_when() -> None:
+    hours = tuple(Hour(START - n * HOUR_S, HOUR_S / 2, HOUR_S / 2) for n in range(30, 0, -1))
+    critical = replace(MONITOR, critical=True, rules=MonitorRules(over_s=1.5 * DAY_S))
+    slow = MonitorState(last=passed(-60), recent=((START - 60, 2.0),), slow_since=START - 600, hours=hours)
+    state, found = observe(critical, slow, passed(0, 2.0))
+    assert state.firing == {MonitorRule.SLOW, MonitorRule.UNAVAILABLE}
+    assert state.untold == frozenset()
+    assert [(each.labels["rule"], each.firing) for each in found] == [
+        ("failing", False),
+        ("unavailable", True),
+        ("slow", True),
+    ]
+    _, unavailable, late = found
+    assert (unavailable.value, unavailable.at.timestamp()) == ("50.02% of the last 36 h", START)
+    assert unavailable.text == late.text == ""
+    assert (late.value, late.at.timestamp(), late.severity) == ("p95 2 s", START - 600, Severity.CRITICAL)
+    assert list(standing(critical, state)) == [late]
+    ends = given_up(critical, state, START + 90)
+    assert [(each.labels["rule"], each.firing, each.value) for each in ends] == [
+        ("unavailable", False, ""),
+        ("slow", False, ""),
+    ]
+    assert {each.at.timestamp() for each in ends} == {START + 90}
+
+
+def test_an_availability_of_whole_days_is_said_in_days() -> None:
+    hours = tuple(Hour(START - n * HOUR_S, 0.0, HOUR_S) for n in range(24, 0, -1))
+    for over_s, said in ((DAY_S, "1 day"), (2 * DAY_S, "2 days"), (2 * DAY_S + HOUR_S, "49 h")):
+        monitor = replace(MONITOR, rules=MonitorRules(over_s=over_s))
+        _, found = observe(monitor, MonitorState(last=passed(0), hours=hours), passed(0))
+        assert found[1].value == f"0% of the last {said}"
+
+
+def test_a_check_is_asked_each_minute_and_judged_by_these_rules_unless_the_catalog_says_otherwise() -> None:
+    assert Monitor(LANE, "health") == Monitor(
+        LANE, "health", 60.0, False, True, MonitorRules(), "", frozenset(), (), 1
+    )
+    assert MonitorRules() == MonitorRules(3, 180.0, 0.985, WEEK_S, DAY_S, 0.8, 600.0)
+    assert replace(MONITOR, every_s=45.0).longest_s == 90.0
+
+
+# ---- what is remembered ----
+
+
+def test_what_is_remembered_of_a_row_of_failures() -> None:
+    watched = Watched()
+    watched.take([passed(0), failed(60), failed(120), failed(180), failed(240)])
+    state = watched.state
+    assert state.last == failed(240)
+    assert (state.failed, state.failing_since) == ((START + 120, START + 180, START + 240), START + 60)
+    assert state.recent == ((START, 0.1),)
+    watched.take([passed(300, 0.2)])
+    assert (watched.state.failed, watched.state.failing_since) == ((), None)
+    assert watched.state.recent == ((START + 300, 0.2),)
+
+
+def test_a_gap_forgets_how_fast_answers_were_and_no_failure() -> None:
+    watched = Watched()
+    watched.take([passed(0, 2.0), failed(60), failed(120)])
+    watched.take([failed(120 + 121)])
+    state = watched.state
+    assert (state.recent, state.slow_since) == ((), None)
+    assert (state.failed, state.failing_since) == ((START + 60, START + 120, START + 241), START + 60)
+    # Up to two periods between two answers are none.
+    known = Watched()
+    known.take([passed(0, 2.0), failed(120)])
+    assert (known.state.recent, known.state.slow_since) == (((START, 2.0),), START)
+
+
+def test_a_clock_that_was_set_back_forgets_the_failures_that_are_still_to_come() -> None:
+    watched = Watched()
+    watched.take([failed(0), failed(60), failed(30)])
+    assert (watched.state.failed, watched.state.failing_since) == ((START, START + 30), START)
+    watched.take([failed(-300)])
+    assert (watched.state.failed, watched.state.failing_since) == ((START - 300,), START - 300)
+
+
+def test_an_answer_is_of_the_last_minute_for_less_than_a_minute() -> None:
+    often = Watched(replace(MONITOR, every_s=30.0))
+    often.take([passed(0, 0.3), passed(30, 0.2), passed(59, 0.1)])
+    assert often.state.recent == ((START, 0.3), (START + 30, 0.2), (START + 59, 0.1))
+    often.take([passed(60, 0.4)])
+    assert often.state.recent == ((START + 30, 0.2), (START + 59, 0.1), (START + 60, 0.4))
+
+
+def test_an_answer_at_the_same_time_adds_no_time() -> None:
+    watched = Watched()
+    watched.take([passed(0), passed(60), passed(60)])
+    assert watched.state.hours == (Hour(START, 60.0, 0.0),)
+
+
+def test_availability_is_of_the_hours_that_begin_in_the_time() -> None:
+    hours = (Hour(0.0, 0.0, 100.0), Hour(HOUR_S, 30.0, 10.0), Hour(2 * HOUR_S, 60.0, 0.0))
+    assert availability(hours, HOUR_S) == 0.9
+    assert availability(hours, HOUR_S + 1) == 1.0
+    assert availability(hours, 2 * HOUR_S + 1) is None
+
+
+def test_a_signal_says_what_is_wrong_and_a_monitor_without_signals_says_none() -> None:
+    monitor = Monitor(LANE, "parts", signals=frozenset({"gateway"}))
+    (signal,) = signals(monitor, CheckResult(0.0, 0.1, "No answer.")).values()
+    assert (signal.bad, signal.detail, signal.since) == (True, "No answer.", None)
+    assert signals(MONITOR, failed(0)) == {}
+
+
+def test_a_fingerprint_is_hashed_from_one_hundred_and_one_characters_on() -> None:
+    def of(length: int) -> str:
+        return fingerprint(LANE, "n" * (length - len("check:checkout/production::slow")), MonitorRule.SLOW)
+
+    assert of(100) == f"check:checkout/production:{'n' * 69}:slow"
+    name = f"checkout/production:{'n' * 70}"
+    assert of(101) == f"check:{hashlib.sha256(name.encode()).hexdigest()}:slow"

@@ -9,12 +9,28 @@ import pytest
 
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
-from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule, MonitorState
+from bot.domain.judge.policy import JudgePolicy
+from bot.domain.judge.rules import parse_rule
+from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.lifecycle import begin
+from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule, MonitorRules, MonitorState, Seen
 from bot.domain.watch.default_rules import default_rules
-from bot.domain.watch.health import Availability, check_health, lane_health, strip
+from bot.domain.watch.health import (
+    Availability,
+    CheckHealth,
+    LaneHealth,
+    Latency,
+    Strip,
+    check_health,
+    lane_health,
+    latency,
+    strip,
+)
 from bot.domain.watch.latencies import QuantileRange
-from bot.domain.watch.rules import WatchState, advance_watch
+from bot.domain.watch.rules import WatchRule, WatchState, advance_watch, error_limit
+from tests.support.alerts import errors
 from tests.support.catalogs import PRODUCTION, policy
+from tests.support.virtual_time import EPOCH
 
 NOW = 1_800_000_000.0
 DAY_S, HOUR_S = 86_400.0, 3600.0
@@ -97,3 +113,125 @@ def test_a_strip_has_a_gap_where_nothing_was_counted() -> None:
     assert found.shares == (0.5, None, None, 0.0)
     assert not found.empty
     assert strip(PRODUCTION, 0.0, 300.0, 4, {}).empty
+
+
+# ---- as a whole ----
+
+
+def test_a_lane_of_which_nothing_is_known_has_no_figures() -> None:
+    limit = error_limit(POLICY)
+    assert lane_health(PRODUCTION, POLICY, None, (), NOW) == LaneHealth(PRODUCTION, limit=limit)
+    assert lane_health(PRODUCTION, JudgePolicy(), WatchState(), (), NOW) == LaneHealth(PRODUCTION)
+    nothing = check_health("x", MONITOR, MonitorState(), NOW)
+    assert lane_health(PRODUCTION, POLICY, None, (), NOW, checks=(nothing,)).by_checks is False
+
+
+def test_all_figures_of_a_lane_that_serves() -> None:
+    alert = begin(7, errors(), (1,), EPOCH, AlertPolicy()).alert
+    check = check_health("x", MONITOR, None, NOW, day=(1.0, 1.0))
+    state = served((10, 1000, 4, 20))
+    found = lane_health(PRODUCTION, POLICY, state, (alert,), NOW, rules=RULES, checks=(check,))
+    limit = error_limit(POLICY)
+    assert limit is not None
+    assert found == LaneHealth(
+        PRODUCTION,
+        (alert,),
+        errors=pytest.approx(0.004),
+        limit=limit,
+        day=Availability(0.996, 5.0),
+        week=Availability(0.996, 5.0),
+        budget=pytest.approx(1 - 0.004 / limit),
+        at=NOW - 10,
+        latency=Latency(0.8, 0.02, 0.05),
+        checks=(check,),
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "limit", "failing"),
+    [(0.02, 0.01, True), (0.01, 0.01, False), (None, 0.01, False), (0.02, None, False)],
+)
+def test_more_failed_requests_than_may_be_are_not_well(
+    errors: float | None, limit: float | None, failing: bool
+) -> None:
+    found = LaneHealth(PRODUCTION, errors=errors, limit=limit)
+    assert (found.failing, found.well, found.known) == (failing, not failing, errors is not None)
+
+
+def test_an_open_alert_or_one_check_that_is_not_well_is_enough() -> None:
+    alert = begin(7, errors(), (1,), EPOCH, AlertPolicy()).alert
+    fine, bad = CheckHealth("fine", last=CheckResult(NOW, 0.1)), CheckHealth("bad", firing=("slow",))
+    assert LaneHealth(PRODUCTION, checks=(fine,)).well
+    assert not LaneHealth(PRODUCTION, checks=(fine, bad)).well
+    assert not LaneHealth(PRODUCTION, alerts=(alert,)).well
+    assert not LaneHealth(PRODUCTION, latency=Latency(0.8, 0.06, 0.05)).well
+    assert LaneHealth(PRODUCTION, checks=(bad, fine)).known
+    assert not LaneHealth(PRODUCTION, checks=(bad,)).known
+
+
+def test_all_that_is_known_of_a_check() -> None:
+    monitor = replace(MONITOR, rules=MonitorRules(p95_s=0.4), locations=("a", "b"))
+    last = CheckResult(NOW - 60, 0.1)
+    state = MonitorState(
+        last,
+        recent=((NOW - 61, 0.2), (NOW - 60, 0.1)),
+        firing=frozenset({MonitorRule.UNAVAILABLE, MonitorRule.FAILING}),
+        seen=(Seen("b", last), Seen("c", last)),
+    )
+    found = check_health("x", monitor, state, NOW, critical=True, day=(3.0, 1.0), week=(9.0, 1.0))
+    assert found == CheckHealth(
+        "x",
+        True,
+        last,
+        Availability(0.75, 4.0),
+        Availability(0.9, 10.0),
+        0.2,
+        0.4,
+        ("failing", "unavailable"),
+        (Seen("a"), Seen("b", last)),
+    )
+    untimed = check_health("x", replace(monitor, timed=False), state, NOW)
+    assert (untimed.critical, untimed.day, untimed.p95_s, untimed.limit_s) == (False, None, None, None)
+    assert check_health("x", monitor, replace(state, recent=()), NOW).p95_s is None
+    never = check_health("x", monitor, None, NOW, critical=True)
+    assert never == CheckHealth("x", True, seen=(Seen("a"), Seen("b")))
+
+
+@pytest.mark.parametrize(
+    ("every_s", "ago_s", "known"),
+    [(60.0, 300.0, True), (60.0, 301.0, False), (600.0, 1200.0, True), (600.0, 1201.0, False)],
+)
+def test_an_answer_stands_for_two_periods_and_at_least_five_minutes(
+    every_s: float, ago_s: float, known: bool
+) -> None:
+    monitor = replace(MONITOR, every_s=every_s, locations=("a",))
+    last = CheckResult(NOW - ago_s, 0.1)
+    found = check_health("x", monitor, MonitorState(last, seen=(Seen("a", last),)), NOW)
+    expected = last if known else None
+    assert (found.last, found.seen) == (expected, (Seen("a", expected),))
+
+
+def test_the_latency_that_is_nearest_to_its_limit_is_shown() -> None:
+    rules = (WatchRule("both", ((parse_rule("p95 > 800ms over 1m"),), (parse_rule("p99 > 2s over 1m"),))),)
+    counts = {"latency>0.8s": Counts(100, 4), "latency>2s": Counts(100, 1)}
+    state, _ = advance_watch(rules, WatchState(), ServedTick(NOW - 300, 5.0, counts))
+    assert latency(rules, state, NOW) == Latency(2.0, 0.01, 0.01)
+    assert latency(rules, state, NOW + 31) is None
+    assert latency((), state, NOW) is None
+    none, _ = advance_watch(rules, WatchState(), ServedTick(NOW, 5.0, dict.fromkeys(counts, Counts(0, 0))))
+    assert latency(rules, none, NOW) is None
+
+
+def test_a_strip_says_of_what_and_from_when_it_is() -> None:
+    found = strip(PRODUCTION, 900.0, 300.0, 2, {1: Counts(1, 1), 2: Counts(1, 1)})
+    assert found == Strip(PRODUCTION, 900.0, 300.0, (None, 1.0))
+    assert not found.empty
+
+
+def test_requests_count_for_a_day_and_a_week_to_a_slot() -> None:
+    day = lane_health(PRODUCTION, POLICY, served((DAY_S, 10, 5, 0)), (), NOW)
+    assert day.day == Availability(0.5, 5.0)
+    over = lane_health(PRODUCTION, POLICY, served((1.2 * DAY_S, 10, 5, 0)), (), NOW)
+    assert (over.day, over.week) == (None, Availability(0.5, 5.0))
+    none = lane_health(PRODUCTION, POLICY, served((8.5 * DAY_S, 10, 5, 0)), (), NOW)
+    assert (none.day, none.week, none.by_checks) == (None, None, False)
