@@ -13,11 +13,24 @@ from bot.domain.errors import Refused
 from bot.domain.rollout.model import SYSTEM, Actor, Lane
 from bot.domain.watch.alerts import rollbacks
 from bot.domain.watch.alerts.actions import AlertActed, act, allowed_actions
-from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Change, alert_line
-from bot.domain.watch.alerts.escalation import STEPS, AlertPolicy
+from bot.domain.watch.alerts.alert import (
+    Alert,
+    AlertAction,
+    AlertState,
+    Call,
+    Change,
+    Entry,
+    Owner,
+    Suspect,
+    Trouble,
+    WantedRollback,
+    alert_line,
+)
+from bot.domain.watch.alerts.alert import told as told_as
+from bot.domain.watch.alerts.escalation import STEPS, AlertPolicy, EscalationStep
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import due_at, pass_time, settle_s
-from bot.domain.watch.alerts.lifecycle import MOST_TROUBLES, begin, concerns, group_of, hear
+from bot.domain.watch.alerts.lifecycle import MOST_TROUBLES, begin, concerns, group_of, hear, knows
 
 T0 = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 LANE = Lane("checkout", "production")
@@ -424,6 +437,418 @@ def test_since_when_someone_has_it_without_a_pause() -> None:
     quiet = passed(passed(rolls_back, 2000 + 1800).alert, 2000 + 1800 + 900).alert
     assert (quiet.state, quiet.had_since) == (AlertState.FIRING, None)
     assert acted(quiet, AlertAction.ACKNOWLEDGE, at=9000).alert.had_since == after(9000)
+
+
+# ---- as a whole ----------------------------------------------------------------------------------------------
+
+
+def test_an_alert_as_it_is_opened() -> None:
+    suspect = Suspect(12, "1.4.0", "1.5.0", "dev", T0)
+    told = finding(at=-20)
+    change = begin(3, told, (1, 2), T0, POLICY, suspect=suspect)
+    assert change.alert == Alert(
+        id=3,
+        group="checkout/production",
+        guilds=(1, 2),
+        lane=LANE,
+        opened_at=T0,
+        troubles=(Trouble(told, after(-20)),),
+        severity=Severity.CRITICAL,
+        escalates_from=T0,
+        steps_done=1,
+        suspect=suspect,
+    )
+    assert change.entries == (
+        Entry(T0, "opened", "errors above the limit"),
+        Entry(T0, "called", "team, on_call"),
+    )
+    assert change.calls == (Call(("team", "on_call"), "errors above the limit: 52% (limit 10%)"),)
+
+
+def test_a_person_who_acknowledges_has_it() -> None:
+    alert = replace(opened().alert, asked_at=after(50))
+    change = acted(alert, AlertAction.ACKNOWLEDGE, reason="  looking\0 ")
+    assert change.alert == replace(
+        alert,
+        state=AlertState.ACKNOWLEDGED,
+        owner=Owner(7, "Ada"),
+        acknowledged_at=after(60),
+        taken_at=after(60),
+        asked_at=None,
+        version=2,
+    )
+    assert (change.entries, change.calls) == ((Entry(after(60), "acknowledged", "looking", "Ada"),), ())
+
+
+def test_a_person_who_escalates_gives_it_back_and_ends_its_silence() -> None:
+    mine = acted(opened().alert, AlertAction.ACKNOWLEDGE).alert
+    silent = acted(mine, AlertAction.SILENCE, at=70).alert
+    change = acted(silent, AlertAction.ESCALATE, at=120, reason="help")
+    assert change.alert == replace(
+        silent,
+        state=AlertState.FIRING,
+        owner=None,
+        acknowledged_at=None,
+        taken_at=None,
+        silenced_until=None,
+        steps_done=2,
+        escalates_from=after(120 - 900),
+        version=silent.version + 1,
+    )
+    assert change.entries == (Entry(after(120), "escalated", "help", "Ada"),)
+    assert change.calls == (Call(("on_call",), "Ada asks for help: help.", direct=True),)
+    last = acted(replace(silent, steps_done=3), AlertAction.ESCALATE, at=5000)
+    everyone = ("on_call", "second", "lead")
+    assert last.calls == (Call(everyone, "Ada asks for help.", direct=True, war_room=True),)
+    assert (last.alert.steps_done, last.alert.escalates_from) == (4, T0)
+    # What a planned silence kept silent is awake from then on.
+    assert (change.alert.woken, change.alert.silence_id) == (False, 0)
+    planned = acted(replace(silent, silence_id=4), AlertAction.ESCALATE, at=120).alert
+    assert (planned.woken, planned.silence_id) == (True, 0)
+    assert acted(replace(silent, woken=True), AlertAction.ESCALATE, at=120).alert.woken
+
+
+def test_a_low_alert_that_is_escalated_calls_the_second_step_of_a_critical_one() -> None:
+    low = opened(Severity.LOW).alert
+    change = acted(low, AlertAction.ESCALATE)
+    assert change.calls == (Call(("on_call",), "Ada asks for help.", direct=True),)
+    assert (change.alert.steps_done, change.alert.escalates_from) == (0, after(60 - 900))
+    medium = acted(opened(Severity.MEDIUM).alert, AlertAction.ESCALATE)
+    assert medium.calls == (Call(("on_call",), "Ada asks for help."),)
+    assert (medium.alert.steps_done, medium.alert.escalates_from) == (1, after(60 - 600))
+
+
+def test_a_person_who_silences_says_for_how_long_and_an_hour_by_default() -> None:
+    alert = replace(opened().alert, silence_id=4)
+    change = acted(alert, AlertAction.SILENCE, reason="known")
+    assert change.alert == replace(
+        alert, silenced_until=after(3660), silence_id=0, silenced_at=after(60), version=2
+    )
+    assert change.entries == (Entry(after(60), "silenced", "Silenced for 1 h: known.", "Ada"),)
+    short = act(alert, AlertActed(AlertAction.SILENCE, ADA, after(60), seconds=89.6), POLICY)
+    assert (short.alert.silenced_until, short.entries[0].text) == (after(149.6), "Silenced for 90 s.")
+
+
+def test_a_person_who_ends_a_silence_begins_the_escalation_again() -> None:
+    silent = acted(opened().alert, AlertAction.SILENCE, at=10).alert
+    change = acted(silent, AlertAction.UNSILENCE, reason="done")
+    assert change.alert == replace(
+        silent, silenced_until=None, escalates_from=after(60), steps_done=0, version=silent.version + 1
+    )
+    assert change.entries == (Entry(after(60), "unsilenced", "done", "Ada"),)
+    planned = acted(replace(silent, silence_id=4), AlertAction.UNSILENCE).alert
+    assert (planned.woken, planned.silence_id) == (True, 0)
+    assert acted(replace(silent, woken=True), AlertAction.UNSILENCE).alert.woken
+    with pytest.raises(Refused, match="Alert 3 is not silent any more"):
+        acted(opened().alert, AlertAction.UNSILENCE)
+
+
+def test_a_person_who_resolves_ends_all_that_it_waits_for() -> None:
+    silent = acted(opened().alert, AlertAction.SILENCE, at=10).alert
+    change = acted(replace(silent, wanted=WantedRollback(12, "x", T0)), AlertAction.RESOLVE, reason="us")
+    assert change.alert == replace(
+        silent,
+        state=AlertState.RESOLVED,
+        ended_at=after(60),
+        ended_by="Ada",
+        silenced_until=None,
+        version=silent.version + 1,
+    )
+    assert change.entries == (
+        Entry(after(60), "rollback", "No rollback was started: the trouble was over first."),
+        Entry(after(60), "resolved", "us", "Ada"),
+    )
+
+
+def test_what_people_can_do_to_an_alert() -> None:
+    alert = opened().alert
+    first, last = (AlertAction.ACKNOWLEDGE, AlertAction.ESCALATE), AlertAction.RESOLVE
+    assert allowed_actions(alert) == (*first, AlertAction.SILENCE, last)
+    silent = acted(alert, AlertAction.SILENCE).alert
+    assert allowed_actions(silent) == (*first, AlertAction.UNSILENCE, last)
+
+
+def test_the_lines_of_what_time_does() -> None:
+    mine = acted(opened().alert, AlertAction.ACKNOWLEDGE, at=60).alert
+    asked = passed(mine, 60 + 1800)
+    still = "Ada acknowledged this, and it is not over. Still on it? Press Acknowledge again."
+    assert asked.alert == replace(mine, asked_at=after(1860), version=mine.version + 1)
+    assert asked.entries == (Entry(after(1860), "asked", still),)
+    assert asked.calls == (Call((), still, (7,), direct=True),)
+    went_on = passed(asked.alert, 1860 + 900)
+    assert went_on.alert == replace(
+        asked.alert,
+        state=AlertState.FIRING,
+        owner=None,
+        acknowledged_at=None,
+        taken_at=None,
+        asked_at=None,
+        steps_done=2,
+        escalates_from=after(1860),
+        version=asked.alert.version + 1,
+    )
+    assert went_on.entries == (
+        Entry(
+            after(2760), "escalated", "Ada did not say whether they still have it, so the escalation goes on."
+        ),
+        Entry(after(2760), "called", "on_call"),
+    )
+    assert went_on.calls == (Call(("on_call",), "No one has acknowledged this for 46 min.", direct=True),)
+    # An owner who is not Discord's is no one to mention.
+    other = passed(replace(mine, owner=Owner(0, "ci")), 60 + 1800)
+    assert (other.calls[0].users, other.calls[0].text[:3]) == ((), "ci ")
+
+
+def test_an_owner_who_does_not_answer_after_the_last_step_has_it_called_once_more() -> None:
+    mine = replace(acted(opened().alert, AlertAction.ACKNOWLEDGE, at=60).alert, steps_done=4)
+    went_on = passed(passed(mine, 1860).alert, 2760)
+    assert (went_on.alert.steps_done, went_on.alert.escalates_from) == (4, after(2760 - 3600))
+    assert went_on.calls[0].war_room
+    low = acted(opened(Severity.LOW).alert, AlertAction.ACKNOWLEDGE, at=60).alert
+    quiet = passed(passed(low, 1860).alert, 2760)
+    assert (quiet.alert.state, quiet.alert.steps_done, quiet.alert.escalates_from) == (
+        AlertState.FIRING,
+        0,
+        after(2760),
+    )
+    assert (quiet.calls, len(quiet.entries)) == ((), 1)
+
+
+def test_an_alert_that_settles_keeps_since_when_it_was_well() -> None:
+    calm = replace(heard(opened().alert, finding(at=100, firing=False), 101).alert, silenced_until=after(999))
+    over = passed(calm, 221)
+    assert over.alert == replace(
+        calm,
+        state=AlertState.RESOLVED,
+        ended_at=after(101),
+        silenced_until=None,
+        version=calm.version + 1,
+    )
+    assert over.entries == (Entry(after(221), "resolved", "It stayed well, so the alert is resolved."),)
+
+
+def test_a_silence_that_is_over_begins_from_the_first_step() -> None:
+    silent = replace(acted(opened().alert, AlertAction.SILENCE).alert, silence_id=4, steps_done=3)
+    back = passed(silent, 3660)
+    assert back.alert == replace(
+        silent,
+        silenced_until=None,
+        silence_id=0,
+        escalates_from=after(3660),
+        steps_done=1,
+        version=silent.version + 1,
+    )
+    assert back.entries[0] == Entry(after(3660), "unsilenced", "The silence is over, and the trouble is not.")
+    assert back.calls == (Call(("team", "on_call"), "errors above the limit: 52% (limit 10%)"),)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(600, "10 min"), (629, "10 min"), (631, "11 min")])
+def test_a_step_that_comes_late_says_how_long_no_one_answered(seconds: float, said: str) -> None:
+    change = passed(opened(Severity.MEDIUM).alert, seconds)
+    assert change.calls == (Call(("on_call",), f"No one has acknowledged this for {said}."),)
+
+
+def test_a_step_within_the_first_minute_says_the_seconds() -> None:
+    policy = AlertPolicy(steps={Severity.CRITICAL: (EscalationStep(59.0, ("on_call",)),)})
+    alert = begin(3, finding(), (1,), T0, policy).alert
+    change = pass_time(alert, after(59.4), policy)
+    assert change is not None
+    assert change.calls[0].text == "No one has acknowledged this for 59 s."
+    late = pass_time(alert, after(60), policy)
+    assert late is not None and late.calls[0].text == "No one has acknowledged this for 60 s."
+    # Opened in the future, before the clock was set back: since when it escalates counts.
+    back = pass_time(replace(alert, opened_at=after(900), escalates_from=after(-1)), after(59), policy)
+    assert back is not None and back.calls[0].text == "No one has acknowledged this for 60 s."
+
+
+def test_calls_that_came_due_together_are_the_last_ones_words_for_all_their_people() -> None:
+    steps = (
+        EscalationStep(0.0, ("team",), war_room=True),
+        EscalationStep(10.0, ("on_call", "team"), direct=True),
+        EscalationStep(20.0, ("lead",)),
+    )
+    policy = AlertPolicy(steps={Severity.CRITICAL: steps})
+    alert = replace(begin(3, finding(), (1,), T0, policy).alert, steps_done=0)
+    change = pass_time(alert, after(120), policy)
+    assert change is not None
+    who = ("team", "on_call", "lead")
+    text = "No one has acknowledged this for 2 min."
+    assert change.calls == (Call(who, text, direct=True, war_room=True),)
+    assert [entry.text for entry in change.entries] == ["team", "on_call, team", "lead"]
+    # A question to the owner is a call of its own, before it.
+    mine = acted(begin(3, finding(), (1,), T0, POLICY).alert, AlertAction.ACKNOWLEDGE).alert
+    both = passed(mine, 60 + 1800 + 2000)
+    assert [call.who for call in both.calls] == [()]
+    assert both.alert.asked_at == after(3860)
+
+
+# ---- findings of an alert that is open ---------------------------------------------------------------------
+
+
+def test_the_lines_and_the_state_of_trouble_that_comes_and_goes() -> None:
+    alert = opened().alert
+    further = heard(alert, finding("latency", 10, severity=Severity.MEDIUM), 11)
+    assert further.alert == replace(
+        alert, troubles=(*alert.troubles, Trouble(further.alert.troubles[1].finding, after(10))), version=2
+    )
+    assert further.entries == (Entry(after(11), "trouble", "latency above the limit"),)
+    better = heard(further.alert, finding(at=20, firing=False), 21)
+    first, second = better.alert.troubles
+    assert (first, second) == (replace(alert.troubles[0], over_at=after(20)), further.alert.troubles[1])
+    assert better.entries == (Entry(after(21), "better", "errors above the limit"),)
+    assert (better.alert.calm_since, better.alert.version) == (None, 3)
+    calm = heard(better.alert, finding("latency", 30, firing=False), 31)
+    assert calm.entries == (
+        Entry(after(31), "better", "latency above the limit"),
+        Entry(after(31), "calm", "Nothing is wrong any more."),
+    )
+    assert (calm.alert.calm_since, calm.alert.version, calm.alert.firing) == (after(31), 4, ())
+    assert calm.alert.first.finding.fingerprint == "errors"
+    back = heard(calm.alert, finding(at=40), 41)
+    assert back.entries == (Entry(after(41), "returned", "errors above the limit"),)
+    assert (back.alert.calm_since, back.alert.returns, back.alert.version) == (None, 1, 5)
+    assert [each.since for each in back.alert.troubles] == [after(10), after(40)]
+    # The end of what is over already, and of what was never heard of, is no news.
+    assert hear(calm.alert, finding(at=50, firing=False), after(50), POLICY) is None
+
+
+@pytest.mark.parametrize(("said", "over_at"), [(-30, 0), (40, 40), (90, 50)])
+def test_an_end_is_neither_before_its_beginning_nor_in_the_future(said: float, over_at: float) -> None:
+    over = heard(opened().alert, finding(at=said, firing=False), 50).alert
+    assert over.troubles[0].over_at == after(over_at)
+
+
+def test_a_trouble_that_is_told_again_keeps_its_beginning_and_its_place() -> None:
+    two = heard(opened().alert, finding("latency", 10), 10).alert
+    again = heard(two, finding(at=30, value="60%"), 30).alert
+    assert again == replace(
+        two,
+        troubles=(replace(two.troubles[0], finding=finding(at=0, value="60%")), two.troubles[1]),
+        version=two.version + 1,
+    )
+
+
+def test_what_becomes_worse_says_from_what_to_what_and_tells_its_owner() -> None:
+    mine = acted(opened(Severity.MEDIUM).alert, AlertAction.ACKNOWLEDGE).alert
+    change = heard(mine, finding("gateway", 700), 701)
+    text = "It is critical now; it was medium."
+    assert change.entries == (
+        Entry(after(701), "trouble", "gateway above the limit"),
+        Entry(after(701), "worse", text),
+    )
+    assert change.calls == (Call((), text, (7,)),)
+    assert (change.alert.escalates_from, change.alert.steps_done) == (after(701), 0)
+    silent = replace(mine, silenced_until=after(9999))
+    assert heard(silent, finding("gateway", 700), 701).calls == ()
+    # What is as bad, or milder, changes nothing.
+    same = heard(mine, finding("disk", 700, severity=Severity.MEDIUM), 701).alert
+    assert (same.severity, same.escalates_from) == (Severity.MEDIUM, T0)
+
+
+@pytest.mark.parametrize(("seconds", "steps", "called"), [(59.9, 1, False), (60, 1, True), (5, 2, True)])
+def test_the_first_people_are_called_again_after_a_minute(seconds: float, steps: int, called: bool) -> None:
+    high = replace(opened(Severity.HIGH).alert, steps_done=steps)
+    change = heard(high, finding("gateway", seconds), seconds)
+    assert (bool(change.calls), change.alert.steps_done) == (called, 1)
+    # With other first people, they are called at once.
+    policy = AlertPolicy(steps={**STEPS, Severity.CRITICAL: (EscalationStep(0.0, ("lead",)),)})
+    other = hear(replace(high, steps_done=1), finding("gateway", 5), after(5), policy)
+    assert other is not None and [call.who for call in other.calls] == [("lead",)]
+
+
+def test_trouble_that_an_alert_knows() -> None:
+    alert = _storm()
+    assert knows(alert, finding("disk3"))
+    assert all(knows(alert, finding(f"disk{n}")) for n in range(MOST_TROUBLES + 19))
+    assert not knows(alert, finding("memory"))
+    assert knows(heard(opened().alert, finding(at=9, firing=False), 9).alert, finding())
+
+
+def test_of_too_many_troubles_those_that_are_over_go_first_then_the_mildest_then_the_oldest() -> None:
+    alert = opened().alert
+    for number in range(MOST_TROUBLES - 3):
+        alert = heard(alert, finding(f"disk{number}", number + 1, severity=Severity.MEDIUM), 100).alert
+    alert = heard(alert, finding("low", 60, severity=Severity.LOW), 100).alert
+    alert = heard(alert, finding("gone", 70), 100).alert
+    alert = heard(alert, finding("gone", 80, firing=False), 100).alert
+    assert len(alert.troubles) == MOST_TROUBLES and alert.left_out == 0
+    for name, went, left_out in (("a", "gone", 0), ("b", "low", 1), ("c", "disk0", 2), ("d", "disk1", 3)):
+        before = {each.finding.fingerprint for each in alert.troubles}
+        change = heard(alert, finding(name, 90), 100)
+        alert = change.alert
+        assert before - {each.finding.fingerprint for each in alert.troubles} == {went}
+        assert alert.left_out == left_out
+        assert len(alert.troubles) == MOST_TROUBLES
+        assert change.entries == (), "of a storm, the timeline has the beginning"
+
+
+def test_an_alert_that_is_well_says_that_it_returned_also_with_what_is_not_kept() -> None:
+    alert = heard(opened().alert, finding(at=5, firing=False), 5).alert
+    full = tuple(replace(alert.troubles[0], finding=finding(f"f{n}")) for n in range(MOST_TROUBLES))
+    change = heard(replace(alert, troubles=full), finding("late", 50, severity=Severity.LOW), 50)
+    assert [entry.what for entry in change.entries] == ["returned"]
+    assert (change.alert.calm_since, change.alert.returns, change.alert.left_out) == (None, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("lasting", "at", "concerned"),
+    [(False, 959, True), (False, 960, False), (True, 959, True), (True, 99_999, True)],
+)
+def test_lasting_trouble_that_a_person_resolved_stays_resolved(
+    lasting: bool, at: float, concerned: bool
+) -> None:
+    told = replace(finding(), lasting=lasting)
+    over = acted(begin(3, told, (1,), T0, POLICY).alert, AlertAction.RESOLVE, at=60).alert
+    assert concerns(over, told, after(at), POLICY) is concerned
+    assert concerns(over, replace(told, at=after(60)), after(at), POLICY) is concerned
+    assert concerns(over, replace(told, at=after(61)), after(at), POLICY) is lasting
+    assert concerns(over, replace(told, firing=False), after(99_999), POLICY)
+    assert not concerns(replace(over, ended_at=None), told, after(61), POLICY)
+
+
+def test_groups_have_at_most_200_characters() -> None:
+    assert group_of(replace(finding(), lane=None, title="x" * 999)) == f"rule: {'x' * 194}"
+
+
+@pytest.mark.parametrize(("minutes", "waits_s"), [(30, 240), (30.001, 120)])
+def test_trouble_up_to_half_an_hour_after_an_alert_is_the_same(minutes: float, waits_s: float) -> None:
+    former = replace(opened().alert, state=AlertState.RESOLVED, ended_at=T0)
+    at = minutes * 60
+    again = begin(4, finding(at=at), (1,), after(at), POLICY, former=former).alert
+    assert settle_s(again, POLICY) == waits_s
+    more = replace(former, returns=2, earlier_returns=1)
+    flapping = begin(4, finding(at=60), (1,), after(60), POLICY, former=more).alert
+    assert flapping.earlier_returns == 4
+    assert begin(4, finding(at=60), (1,), after(60), POLICY, former=opened().alert).alert.earlier_returns == 0
+
+
+# ---- what people read ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "said"),
+    [("52%", "10%", ": 52% (limit 10%)"), ("", "10%", ""), ("52%", "", "")],
+)
+def test_an_alert_in_one_sentence(value: str, limit: str, said: str) -> None:
+    told = replace(finding(), title=" Many\0 fail ", value=value, limit=limit)
+    assert alert_line(begin(3, told, (1,), T0, POLICY).alert) == f"Many fail{said}"
+
+
+def test_a_line_of_the_timeline_names_people_and_counts_what_is_left_out() -> None:
+    names = "the team, the person on call, the second person, the lead"
+    assert told_as("called", "team, on_call, second, lead") == names
+    assert told_as("called", "ada") == "ada"
+    assert told_as("opened", "team, on_call") == "team, on_call"
+    assert told_as("left_out", "12") == "Left out here: 12 lines."
+
+
+def test_the_title_speaks_of_the_worst_that_fires_then_of_the_oldest() -> None:
+    mild = heard(opened(Severity.MEDIUM).alert, finding("a", -5, severity=Severity.MEDIUM), 1).alert
+    assert [each.finding.fingerprint for each in mild.firing] == ["a", "errors"]
+    worse = heard(mild, finding("b", 10, severity=Severity.HIGH), 10).alert
+    assert worse.first.finding.fingerprint == "b"
+    calm = heard(worse, finding("b", 20, firing=False), 20).alert
+    assert calm.first.finding.fingerprint == "a"
 
 
 # ---- always --------------------------------------------------------------------------------------------------
