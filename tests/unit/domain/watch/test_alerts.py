@@ -806,6 +806,19 @@ def test_lasting_trouble_that_a_person_resolved_stays_resolved(
     assert not concerns(replace(over, ended_at=None), told, after(61), POLICY)
 
 
+@pytest.mark.parametrize(("at", "late"), [(-1, True), (0, True), (1, False)])
+def test_another_programs_trouble_that_was_over_at_once_is_late_up_to_its_beginning(
+    at: float, late: bool
+) -> None:
+    theirs = replace(finding(), source="prometheus")
+    calm = heard(begin(3, theirs, (1,), T0, POLICY).alert, replace(theirs, firing=False, at=T0), 30).alert
+    assert calm.troubles[0].over_at == T0
+    assert (hear(calm, replace(theirs, at=after(at)), after(40), POLICY) is None) is late
+    # From a quarter of an hour after its end on it is news, also of an alert that is open.
+    assert hear(calm, replace(theirs, at=after(at)), after(899), POLICY) is None or not late
+    assert hear(calm, replace(theirs, at=after(at)), after(900), POLICY) is not None
+
+
 def test_groups_have_at_most_200_characters() -> None:
     assert group_of(replace(finding(), lane=None, title="x" * 999)) == f"rule: {'x' * 194}"
 

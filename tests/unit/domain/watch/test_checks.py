@@ -522,3 +522,14 @@ def test_a_fingerprint_is_hashed_from_one_hundred_and_one_characters_on() -> Non
     assert of(100) == f"check:checkout/production:{'n' * 69}:slow"
     name = f"checkout/production:{'n' * 70}"
     assert of(101) == f"check:{hashlib.sha256(name.encode()).hexdigest()}:slow"
+
+
+def test_answers_within_a_second_and_at_one_time_are_no_gap() -> None:
+    for apart in (0.0, 0.5):
+        watched = Watched()
+        watched.take([passed(0, 2.0), passed(apart, 2.0)])
+        assert watched.state.recent == ((START, 2.0), (START + apart, 2.0))
+        assert watched.state.slow_since == START
+    back = Watched()
+    back.take([passed(0, 2.0), passed(-0.5, 2.0)])
+    assert (back.state.recent, back.state.slow_since) == (((START - 0.5, 2.0),), START - 0.5)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain.phrasebook import location_silent_why
+from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, Seen, observe
 from bot.domain.watch.health import check_health
 from bot.domain.watch.locations import LocationLook, combined, silence, silent_after_s
@@ -135,3 +138,50 @@ def test_silence_is_a_finding_of_the_location_and_not_of_its_checks() -> None:
         NOON,
     )
     assert len(silence("x" * 64, NOON, NOON, checks=1, limit_s=180.0, fires=True).fingerprint) <= 100
+
+
+# ---- as a whole ----
+
+
+def test_what_a_round_comes_to_and_what_each_location_saw() -> None:
+    found = {
+        "frankfurt": LocationLook(NOON + 1, CheckResult(NOON + 1, 0.3, "It answered 503.", ("db",))),
+        "virginia": LocationLook(NOON + 5, CheckResult(NOON + 5, 0.2)),
+        "sydney": LocationLook(NOON + 2, CheckResult(NOON + 2, 0.9, "It timed out.", ("redis",))),
+        "elsewhere": LocationLook(NOON + 9, CheckResult(NOON + 9, 9.0, "No.")),
+    }
+    said = "It answered 503. Failed from `frankfurt`, `sydney`, 2 of 3 locations."
+    assert combined(monitor(), found, NOON) == (
+        CheckResult(NOON + 5, 0.9, said, ("db", "redis")),
+        (
+            Seen("frankfurt", CheckResult(NOON + 1, 0.3, "It answered 503.")),
+            Seen("virginia", CheckResult(NOON + 5, 0.2)),
+            Seen("sydney", CheckResult(NOON + 2, 0.9, "It timed out.")),
+        ),
+    )
+    # Of one that passes, the time is of those that passed, and no part is named.
+    assert combined(monitor(fails_in=3), found, NOON)[0] == CheckResult(NOON + 5, 0.2)
+    # A look at the beginning of the round belongs to it.
+    assert combined(monitor(), looks("", "", ""), NOON)[0] == CheckResult(NOON, pytest.approx(0.2))
+    assert LocationLook(NOON) == LocationLook(NOON, None)
+
+
+def test_a_silence_and_its_end_as_findings() -> None:
+    found = silence("virginia", NOON - 200.4, NOON, checks=2, limit_s=180.0, guilds=(42,), fires=True)
+    assert found == Finding(
+        fingerprint="location:virginia",
+        source="monitor",
+        title="Location “virginia” is silent",
+        at=datetime.fromtimestamp(NOON - 200.4, UTC),
+        firing=True,
+        severity=Severity.HIGH,
+        guilds=(42,),
+        text=location_silent_why("virginia", 2),
+        value="3 min 20 s",
+        limit="3 min",
+        labels={"location": "virginia"},
+    )
+    end = silence("virginia", NOON - 200.4, NOON, checks=2, limit_s=180.0, fires=False)
+    assert end == replace(
+        found, at=datetime.fromtimestamp(NOON, UTC), firing=False, guilds=(), text="", value=""
+    )

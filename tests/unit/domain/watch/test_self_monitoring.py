@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.self_monitoring.rules import RULES, SelfState, begin, look, standing
+from bot.domain.watch.alerts.lifecycle import group_of
+from bot.domain.watch.self_monitoring.rules import GATEWAY_AWAY, RULES, SelfState, begin, look, standing
 from bot.domain.watch.self_monitoring.vitals import Vitals
 
 EVERY_S = 5.0
@@ -140,3 +142,157 @@ def test_what_fires_is_told_with_the_newest_values() -> None:
 def test_the_window_is_bounded() -> None:
     state, _ = lived(lambda at: WELL, 10_000)
     assert len(state.window) == 61
+
+
+# What makes each rule fire, and what is then said of it: value, limit, severity, title, text.
+SAID: dict[str, tuple[Life, str, str, str, str, str]] = {
+    "gateway": (
+        lambda at: replace(WELL, gateway=False),
+        "",
+        "2 min",
+        "critical",
+        "Slipway is not connected to Discord",
+        "Rollouts go on by their rules. `slipway abort` and `slipway status` work on the machine.",
+    ),
+    "database": (
+        lambda at: replace(WELL, database=False),
+        "",
+        "30 s",
+        "critical",
+        "The database does not answer Slipway",
+        "Presses are refused and rollouts wait. Services go on.",
+    ),
+    "statements": (
+        lambda at: replace(WELL, statements=round(at * 10), failed=round(at)),
+        "10%",
+        "1% over 5 min",
+        "critical",
+        "Slipway's database statements fail",
+        "",
+    ),
+    "redis": (
+        lambda at: replace(WELL, redis=False),
+        "",
+        "1 min",
+        "medium",
+        "Redis does not answer Slipway",
+        "Limits and wake-ups are local to each process until it is back.",
+    ),
+    "effects": (
+        lambda at: replace(WELL, oldest_effect_s=44.6),
+        "45 s",
+        "30 s",
+        "high",
+        "Slipway's orders and messages are late",
+        "A target or Discord does not take what was decided.",
+    ),
+    "loops": (
+        lambda at: replace(WELL, late={"a": 11.0, "b": 12.0, "c": 14.0, "d": 13.0}),
+        "c for 14 s, d for 13 s, b for 12 s",
+        "three rounds and 10 s",
+        "critical",
+        "A loop of Slipway has stalled",
+        "Restart the process: nothing is lost.",
+    ),
+    "memory": (
+        lambda at: replace(WELL, memory=0.93),
+        "93%",
+        "80% of its limit",
+        "medium",
+        "Slipway is short of memory",
+        "",
+    ),
+    "cpu": (
+        lambda at: replace(WELL, cpu_s=at * 0.93),
+        "93% of a core",
+        "70% of a core over 5 min",
+        "medium",
+        "Slipway is short of CPU",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_all_that_is_said_of_a_rule_that_fires_and_that_it_is_over(name: str) -> None:
+    life, value, limit, severity, title, text = SAID[name]
+    state, found = lived(life, EDGES[name][3])
+    (finding,) = [each for each in found if each.firing]
+    # For rules that compare two looks, it is broken once there are two that are far enough apart.
+    began = 300.0 if name in ("statements", "cpu") else 0.0
+    assert finding == Finding(
+        fingerprint=f"slipway/all/{name}",
+        source="slipway",
+        title=title,
+        at=datetime.fromtimestamp(began, UTC),
+        firing=True,
+        severity=Severity(severity),
+        text=text,
+        value=value,
+        limit=limit,
+        labels={"process": "all", "rule": name},
+    )
+    assert list(standing(state, "all")) == [finding]
+    assert state.broken == {name: began} and state.firing == {name}
+    (end,) = [each for each in lived(lambda at: WELL, 600, state)[1] if each.labels["rule"] == name]
+    assert end == replace(finding, firing=False, text="", value="", at=end.at)
+    assert end.at.timestamp() > EDGES[name][3]
+
+
+def test_alerts_of_a_process_that_is_not_connected_are_grouped_by_that() -> None:
+    _, found = lived(SAID["gateway"][0], 120)
+    assert group_of(found[-1]) == GATEWAY_AWAY == "slipway: Slipway is not connected to Discord"
+
+
+def test_what_is_not_known_neither_begins_nor_ends_anything() -> None:
+    late = lambda at: replace(WELL, oldest_effect_s=99.0)  # noqa: E731
+    unknown = lambda at: replace(WELL, oldest_effect_s=None)  # noqa: E731
+    state, _ = lived(late, 60)
+    state, found = lived(unknown, 60, state)
+    assert (found, state.firing, state.broken) == ([], {"effects"}, {"effects": 0.0})
+    assert list(standing(state, "all")) == []
+    state, found = lived(late, 60, state)
+    assert (found, state.firing) == ([], {"effects"})
+    # Of a process that has just begun, what is not known is not told either.
+    _, found = lived(unknown, 60)
+    assert "effects" not in {each.labels["rule"] for each in found}
+
+
+def test_a_hundred_statements_are_enough_for_a_share() -> None:
+    for asked, fires in ((99, False), (100, True)):
+        state = SelfState((replace(WELL, at=0.0), replace(WELL, at=250.0)))
+        now = replace(WELL, at=300.0, statements=asked, failed=50)
+        assert ("statements" in look(state, now, "all")[0].firing) is fires
+
+
+def test_sums_are_compared_with_those_five_minutes_before() -> None:
+    def window(*ats: float) -> tuple[Vitals, ...]:
+        return tuple(replace(WELL, at=at, cpu_s=0.0) for at in ats)
+
+    now = replace(WELL, at=300.0, cpu_s=290.0)
+    assert look(SelfState(window(0.0, 250.0)), now, "all")[0].firing == {"cpu"}
+    assert look(SelfState(window(0.1, 250.0)), now, "all")[0].firing == set()
+    state, _ = look(SelfState(window(-50.0, -1.0, 0.0, 250.0)), now, "all")
+    assert [each.at for each in state.window] == [0.0, 250.0, 300.0]
+    state, _ = look(SelfState(window(-50.0, -1.0, 1.0, 250.0)), now, "all")
+    assert [each.at for each in state.window] == [-1.0, 1.0, 250.0, 300.0]
+
+
+@pytest.mark.parametrize(
+    ("at", "kept"), [(99.0, False), (100.0, False), (100.1, True), (160, True), (161, False)]
+)
+def test_looks_that_are_more_than_a_minute_apart_or_not_in_order_begin_again(at: float, kept: bool) -> None:
+    before = SelfState((replace(WELL, at=100.0, gateway=False),), {"gateway": 40.0}, untold=frozenset())
+    state, _ = look(before, replace(WELL, at=at, gateway=False), "all")
+    assert state.broken == {"gateway": 40.0 if kept else at}
+    assert len(state.window) == 1 + kept
+
+
+def test_what_a_process_tells_first() -> None:
+    state = begin()
+    assert state == SelfState(untold=frozenset(rule.name for rule in RULES))
+    # What is broken is not told to be over.
+    state, found = look(state, replace(WELL, at=0.0, redis=False), "web-1")
+    assert "redis" not in {each.labels["rule"] for each in found}
+    assert state.untold == {"redis", "statements", "cpu"}
+    assert {each.labels["process"] for each in found} == {"web-1"}

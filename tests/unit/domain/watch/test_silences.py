@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.rollout.model import Actor, Lane
 from bot.domain.watch.alerts.actions import AlertActed, act
-from bot.domain.watch.alerts.alert import Alert, AlertAction, Change
+from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Change, Entry
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import pass_time
@@ -186,3 +186,82 @@ def test_what_became_well_stays_silent_and_resolves() -> None:
     assert done is not None
     assert done.alert.over
     assert not done.calls
+
+
+# ---- as a whole ----
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "checkout/*"),
+        ({"environment": "production"}, "checkout/production"),
+        ({"service": "", "environment": "production"}, "*/production"),
+        (
+            {"environment": "production", "labels": {"check": "health", "pod": "web-1"}},
+            "checkout/production, check=health, pod=web-1",
+        ),
+        ({"service": "", "labels": {"check": "health"}}, "check=health"),
+        ({"service": ""}, ""),
+    ],
+)
+def test_what_is_silent_for_people(given: dict[str, object], said: str) -> None:
+    assert silence(**given).about == said  # type: ignore[arg-type]
+
+
+def test_a_silence_changes_nothing_of_an_alert_but_its_calls() -> None:
+    loud = opened().alert
+    change = looked(loud, 60, silence())
+    assert change is not None
+    assert change.alert == replace(loud, silenced_until=after(3600), silence_id=1)
+    text = "Silence 1 of Ada keeps it silent: migration."
+    assert change.entries == (Entry(after(60), "silenced", text),)
+    # The same one with another end, and no further line.
+    longer = looked(change.alert, 70, silence(until=7200))
+    assert longer is not None
+    assert (longer.alert.silenced_until, longer.entries) == (after(7200), ())
+    back = quieted(Change(change.alert, change.entries), (), after(90))
+    assert back is not None
+    assert back.alert == replace(
+        change.alert, silenced_until=None, silence_id=0, escalates_from=after(90), steps_done=0
+    )
+    text = "The silence is over, and the trouble is not."
+    assert back.entries == (*change.entries, Entry(after(90), "unsilenced", text))
+
+
+def test_lines_that_came_before_stay_before() -> None:
+    first = Entry(EPOCH, "trouble", "x")
+    change = quieted(Change(opened().alert, (first,)), [silence()], EPOCH)
+    assert change is not None
+    assert [entry.what for entry in change.entries] == ["trouble", "silenced"]
+
+
+def test_an_alert_that_is_over_or_well_or_was_woken_is_left_alone() -> None:
+    loud = opened().alert
+    for alert in (
+        replace(loud, state=AlertState.RESOLVED),
+        replace(loud, woken=True),
+        replace(loud, troubles=(replace(loud.troubles[0], over_at=after(1)),)),
+    ):
+        assert quieted(Change(alert), [silence()], after(60)) is None
+    # A person's silence is not ended because no planned one holds.
+    mine = act(loud, AlertActed(AlertAction.SILENCE, ADA, after(0)), POLICY).alert
+    assert quieted(Change(mine), (), after(60)) is None
+
+
+def test_of_several_silences_of_a_trouble_the_longest_counts_and_of_equal_ones_the_first() -> None:
+    def held_by(*silences: Silence) -> tuple[int, datetime | None]:
+        change = looked(opened().alert, 10, *silences)
+        assert change is not None
+        return change.alert.silence_id, change.alert.silenced_until
+
+    assert held_by(silence(1, until=600), silence(2, until=900)) == (2, after(900))
+    assert held_by(silence(2, until=900), silence(1, until=600)) == (2, after(900))
+    assert held_by(silence(2), silence(1)) == held_by(silence(1), silence(2)) == (1, after(3600))
+
+
+def test_one_that_is_planned_from_before_it_was_given_holds_at_once() -> None:
+    given = silence(since=-60, at=EPOCH)
+    assert given.active(EPOCH) and given.active(after(-30))
+    planned = silence(since=60, at=EPOCH)
+    assert not planned.active(after(59)) and planned.active(after(60)) and planned.active(after(3599))
