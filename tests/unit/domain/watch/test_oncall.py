@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.secret import Secret
 from bot.domain.watch.oncall.rotation import SHORTEST, Rotation
 from bot.domain.watch.oncall.schedule import (
     Calendar,
     CalendarShift,
+    CalendarSource,
     OnCallSchedule,
     OnCallShift,
     Override,
@@ -22,6 +25,7 @@ from bot.domain.watch.oncall.schedule import (
     Responders,
     between,
     coming,
+    cut,
     gaps,
     on_call,
     responders,
@@ -352,3 +356,118 @@ def test_every_hand_over_is_at_the_same_local_time(
     if late:  # there is no such local time
         wall = expected.replace(tzinfo=ZoneInfo(zone))
         assert wall.astimezone(UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) != expected
+
+
+# ---- calendars -----------------------------------------------------------------------------------------------
+
+
+def of_calendar(calendar: Calendar, **more: object) -> OnCallSchedule:
+    return replace(weekly(ADA, GRACE), rotation=None, calendar=calendar, **more)  # type: ignore[arg-type]
+
+
+def test_a_time_after_the_calendar_was_read_is_a_gap_that_says_so() -> None:
+    read, end = berlin(2026, 11, 20, 0), berlin(2026, 11, 16, 9)
+    event = CalendarShift(berlin(2026, 11, 9, 9), end, ADA)
+    schedule = of_calendar(Calendar((event,), until=read))
+    assert told(coming(schedule, (), NOW, 4)) == [("ada", event.since), (None, end)]
+    gap = on_call(schedule, (), read)
+    assert gap == OnCallShift(
+        None, end, None, "The calendar has no event for that time. The calendar is not read so far ahead."
+    )
+    unread = of_calendar(Calendar((event,)))
+    assert on_call(unread, (), end) == OnCallShift(None, end, None, "The calendar was not read yet.")
+    assert on_call(unread, (), event.since - HOUR) == OnCallShift(
+        None, None, event.since, "The calendar was not read yet."
+    )
+    broken = of_calendar(Calendar((event,), until=read, problem="It cannot be read."))
+    assert on_call(broken, (), read).why == "The calendar has no event for that time. It cannot be read."
+    assert on_call(broken, (), NOW).person == ADA
+    # Events that begin later end a gap, also where nothing was read for it.
+    late = CalendarShift(read + DAY, read + 2 * DAY, GRACE)
+    beyond = of_calendar(Calendar((event, late), until=read))
+    assert on_call(beyond, (), read).until == late.since
+
+
+def test_an_event_counts_from_its_beginning_to_its_end() -> None:
+    one, other = berlin(2026, 11, 9, 9), berlin(2026, 11, 16, 9)
+    schedule = of_calendar(Calendar((CalendarShift(one, other, ADA),), until=other + WEEK))
+    assert on_call(schedule, (), one) == OnCallShift(ADA, one, other)
+    assert on_call(schedule, (), one - datetime.resolution).person is None
+    assert on_call(schedule, (), other - datetime.resolution).person == ADA
+    assert on_call(schedule, (), other).person is None
+
+
+def test_of_events_that_begin_together_the_one_that_names_a_person_counts() -> None:
+    since, until = berlin(2026, 11, 9, 9), berlin(2026, 11, 16, 9)
+    unknown = CalendarShift(since, until, None, "It names no one.")
+    for shifts in ((unknown, CalendarShift(since, until, ADA)), (CalendarShift(since, until, ADA), unknown)):
+        found = on_call(of_calendar(Calendar(shifts, until=until + WEEK)), (), NOW)
+        assert (found.person, found.why) == (ADA, "")
+
+
+def test_a_gap_says_at_most_three_reasons_each_once() -> None:
+    def shift(day: int, why: str) -> CalendarShift:
+        return CalendarShift(berlin(2026, 11, day, 0), berlin(2026, 11, day + 1, 0), None, why)
+
+    whys = ("One.", "Two.", "One.", "Three.", "Four.")
+    shifts = tuple(shift(9 + n, why) for n, why in enumerate(whys))
+    found = on_call(of_calendar(Calendar(shifts, until=berlin(2026, 11, 14, 0))), (), NOW)
+    assert found.why == "The calendar has no event for that time. One. Two."
+    ada = CalendarShift(berlin(2026, 11, 8, 0), berlin(2026, 11, 9, 0), ADA)
+    found = on_call(of_calendar(Calendar((ada, *shifts), until=berlin(2026, 11, 14, 0))), (), NOW)
+    assert (found.why, found.since) == ("One. Two. Three.", ada.until)
+
+
+# ---- parts of a schedule -------------------------------------------------------------------------------------
+
+
+def test_a_schedule_reads_its_calendar_by_its_name_and_its_seconds_too() -> None:
+    one, other = Calendar(until=NOW), Calendar(problem="It cannot be read.")
+    source = CalendarSource("payments.ics")
+    backup = replace(of_calendar(Calendar(), source=source), name="backup")
+    schedule = of_calendar(Calendar(), source=source, second=backup)
+    read = schedule.reading({"payments": one, "backup": other})
+    assert read == replace(schedule, calendar=one, second=replace(backup, calendar=other))
+    assert schedule.reading({}).calendar == Calendar()
+    fixed = of_calendar(one)
+    assert fixed.reading({"payments": other}) == fixed
+    rotating = weekly(ADA)
+    assert rotating.reading({"payments": other}) == rotating
+
+
+def test_a_source_is_named_without_being_told() -> None:
+    digest = hashlib.sha256(b"https://example.com/secret.ics").hexdigest()[:16]
+    assert CalendarSource(url=Secret("https://example.com/secret.ics")).digest == digest
+    assert CalendarSource("a.ics", url=Secret("https://example.com/secret.ics")).digest == digest
+    assert CalendarSource("a.ics").digest == hashlib.sha256(b"a.ics").hexdigest()[:16]
+    assert CalendarSource("\ud800.ics").digest == hashlib.sha256(b"?.ics").hexdigest()[:16]
+    assert CalendarSource() == CalendarSource("", None, 900.0, False)
+
+
+def test_shifts_of_a_period_are_those_with_a_part_in_it() -> None:
+    schedule, turn = weekly(ADA, GRACE), berlin(2026, 11, 16, 9)
+    assert len(list(between(schedule, (), NOW, turn))) == 1
+    assert len(list(between(schedule, (), NOW, turn + datetime.resolution))) == 2
+    assert len(coming(schedule, (), NOW, 0)) == 0
+    alone = list(between(weekly(ADA), (), NOW, NOW + 9 * WEEK))
+    assert alone == [OnCallShift(ADA, berlin(2026, 11, 2, 9), None)]
+
+
+def test_a_shift_is_cut_to_a_period_on_both_sides() -> None:
+    shift = OnCallShift(ADA, berlin(2026, 11, 2, 9), berlin(2026, 11, 9, 9), "why")
+    inside = (berlin(2026, 11, 3, 0), berlin(2026, 11, 4, 0))
+    outside = (berlin(2026, 11, 1, 0), berlin(2026, 11, 20, 0))
+    assert cut(shift, *inside) == replace(shift, since=inside[0], until=inside[1])
+    assert cut(shift, *outside) == shift
+    assert cut(OnCallShift(None, None, None), *inside) == OnCallShift(None, *inside)
+
+
+def test_an_override_covers_its_time_and_is_the_reason_of_a_shift() -> None:
+    given = override(ALAN, berlin(2026, 11, 11, 0), berlin(2026, 11, 12, 0))
+    assert [given.covers(at) for at in (given.since, given.until)] == [True, False]
+    found = on_call(weekly(ADA, GRACE), [given], given.since)
+    assert found == OnCallShift(ALAN, given.since, given.until, "", given)
+    before = on_call(weekly(ADA, GRACE), [given], given.since - HOUR)
+    assert before == OnCallShift(GRACE, berlin(2026, 11, 9, 9), given.since)
+    after = on_call(weekly(ADA, GRACE), [given], given.until)
+    assert after == OnCallShift(GRACE, given.until, berlin(2026, 11, 16, 9))
