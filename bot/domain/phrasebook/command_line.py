@@ -7,7 +7,7 @@ from typing import LiteralString
 
 from bot.domain.errors import Refused, UserError
 from bot.domain.formatting import duration
-from bot.domain.phrasebook.values import code, codes, name, sentence, unquoted
+from bot.domain.phrasebook.values import because, code, codes, name, sentence, unquoted
 
 _PATH = 300
 
@@ -67,7 +67,7 @@ def file_exists(file: str) -> Refused:
 
 
 def not_replayed(lane: str, why: str) -> str:
-    return f"{name(lane)} cannot be replayed: {why}."
+    return f"{name(lane)} cannot be replayed{because(why)}."
 
 
 def no_history(lane: str) -> str:

@@ -32,7 +32,7 @@ ONE_BY_ONE = JudgePolicy((ERRORS,), phi=1.0, planned_ticks=60)
 BLOCKS = JudgePolicy((ERRORS,), planned_ticks=60)
 
 
-class Case(NamedTuple):
+class ExplainedCase(NamedTuple):
     policy: JudgePolicy
     ticks: Iterable[Tick]
     soak_s: float | None = 60.0
@@ -87,17 +87,17 @@ def _in_a_settling_time(tick: Tick) -> Tick:
     return replace(tick, candidate={"errors": Counts()}, requests=0, settling=True)
 
 
-CASES: Mapping[str, Case] = {
-    "never measured": Case(BLOCKS, []),
-    "failed from the start": Case(BLOCKS, _looks([5] * 12)),
-    "failed from the start, one by one": Case(ONE_BY_ONE, _looks([5] * 12)),
-    "failed by one burst": Case(ONE_BY_ONE, _looks([0, 1, 0, 0, 1, 0, 8])),
-    "failed by two bursts": Case(BLOCKS, _looks([0, 0, 0, 0, 12, 12, 1, 12, 0, 12])),
-    "failed without stable beside it": Case(BLOCKS, _looks([5] * 12, stable=None)),
-    "failed on blocks of several looks": Case(replace(BLOCKS, burst_s=15.0), _looks([5] * 24)),
-    "failed once stable could be read": Case(BLOCKS, _unread_beside([4] * 5, then=8)),
-    "failed once stable could be read, by far": Case(BLOCKS, _unread_beside([9] * 8, then=9)),
-    "failed after gaps": Case(
+CASES: Mapping[str, ExplainedCase] = {
+    "never measured": ExplainedCase(BLOCKS, []),
+    "failed from the start": ExplainedCase(BLOCKS, _looks([5] * 12)),
+    "failed from the start, one by one": ExplainedCase(ONE_BY_ONE, _looks([5] * 12)),
+    "failed by one burst": ExplainedCase(ONE_BY_ONE, _looks([0, 1, 0, 0, 1, 0, 8])),
+    "failed by two bursts": ExplainedCase(BLOCKS, _looks([0, 0, 0, 0, 12, 12, 1, 12, 0, 12])),
+    "failed without stable beside it": ExplainedCase(BLOCKS, _looks([5] * 12, stable=None)),
+    "failed on blocks of several looks": ExplainedCase(replace(BLOCKS, burst_s=15.0), _looks([5] * 24)),
+    "failed once stable could be read": ExplainedCase(BLOCKS, _unread_beside([4] * 5, then=8)),
+    "failed once stable could be read, by far": ExplainedCase(BLOCKS, _unread_beside([9] * 8, then=9)),
+    "failed after gaps": ExplainedCase(
         BLOCKS,
         [
             *_looks([0, 1]),
@@ -108,122 +108,126 @@ CASES: Mapping[str, Case] = {
             *_looks([0] * 6 + [9] * 9)[6:],
         ],
     ),
-    "above the limit, as is stable, and worse": Case(
+    "above the limit, as is stable, and worse": ExplainedCase(
         JudgePolicy((TWICE,), planned_ticks=60), _looks([6] * 12, stable=(100, 5))
     ),
-    "worse than stable": Case(
+    "worse than stable": ExplainedCase(
         JudgePolicy((replace(TWICE, limit=0.5),), planned_ticks=60), _looks([7] * 12, stable=(100, 1))
     ),
-    "worse than stable, which has none": Case(
+    "worse than stable, which has none": ExplainedCase(
         JudgePolicy((replace(COMPARED, limit=0.5),), planned_ticks=60), _looks([6] * 12)
     ),
-    "slow": Case(JudgePolicy((SLOW,), planned_ticks=60), _named(_looks([5] * 12), "p99")),
-    "a bad proportion": Case(JudgePolicy((LOGINS,), planned_ticks=60), _named(_looks([9] * 12), "logins")),
-    "two objectives at the same time": Case(
+    "slow": ExplainedCase(JudgePolicy((SLOW,), planned_ticks=60), _named(_looks([5] * 12), "p99")),
+    "a bad proportion": ExplainedCase(
+        JudgePolicy((LOGINS,), planned_ticks=60), _named(_looks([9] * 12), "logins")
+    ),
+    "two objectives at the same time": ExplainedCase(
         JudgePolicy((ERRORS, SLOW), planned_ticks=60),
         [_look(n, (100, 0), errors=(25, 9), p99=(25, 9)) for n in range(1, 13)],
     ),
-    "an objective and a rule on the same requests": Case(
+    "an objective and a rule on the same requests": ExplainedCase(
         replace(ONE_BY_ONE, rules=(RATE,)), _named(_looks([9] * 12), "errors", RATE.name)
     ),
-    "a rule on the requests of an objective that does not fail": Case(
+    "a rule on the requests of an objective that does not fail": ExplainedCase(
         JudgePolicy((ERRORS,), (replace(RATE, limit=0.2),)), _named(_looks([9] * 12), "errors", RATE.name)
     ),
-    "an objective and a rule on the same time": Case(
+    "an objective and a rule on the same time": ExplainedCase(
         JudgePolicy((SLOW,), (P99,), phi=1.0), _named(_looks([9] * 12), "p99", P99.name)
     ),
-    "an objective and a rule on different times": Case(
+    "an objective and a rule on different times": ExplainedCase(
         JudgePolicy((SLOW,), (replace(P99, limit=3.0),), phi=1.0), _named(_looks([9] * 12), "p99", P99.name)
     ),
-    "an objective and a rule on the same proportion": Case(
+    "an objective and a rule on the same proportion": ExplainedCase(
         JudgePolicy((replace(LOGINS, series="cache_misses"),), (CACHE,), phi=1.0),
         _named(_looks([9] * 12), "logins", CACHE.name),
     ),
-    "an objective and a rule on different proportions": Case(
+    "an objective and a rule on different proportions": ExplainedCase(
         JudgePolicy((LOGINS,), (CACHE,), phi=1.0), _named(_looks([9] * 12), "logins", CACHE.name)
     ),
-    "a rule on errors": Case(JudgePolicy((), (RATE,)), _named(_looks([0, 0, 6, 6, 6]), RATE.name)),
-    "a rule on errors for some time": Case(
+    "a rule on errors": ExplainedCase(JudgePolicy((), (RATE,)), _named(_looks([0, 0, 6, 6, 6]), RATE.name)),
+    "a rule on errors for some time": ExplainedCase(
         JudgePolicy((), (LATER,)), _named(_looks([4] * 12, stable=None), LATER.name)
     ),
-    "a rule on errors beside a good objective": Case(
+    "a rule on errors beside a good objective": ExplainedCase(
         JudgePolicy((ERRORS,), (RATE,)), _named(_looks([4] * 5), RATE.name, well=["errors"])
     ),
-    "a rule on latency": Case(JudgePolicy((), (P99,)), _named(_looks([1] * 5), P99.name)),
-    "a rule on a proportion": Case(JudgePolicy((), (CACHE,)), _named(_looks([8] * 5), CACHE.name)),
-    "a signal": Case(JudgePolicy((ERRORS,), (HEALTH,)), _ill(_looks([0] * 5))),
-    "a restart": Case(BLOCKS, [*_looks([0] * 3), replace(_looks([0] * 4)[3], crashed="a was replaced by b")]),
-    "a restart of one that fails": Case(
+    "a rule on latency": ExplainedCase(JudgePolicy((), (P99,)), _named(_looks([1] * 5), P99.name)),
+    "a rule on a proportion": ExplainedCase(JudgePolicy((), (CACHE,)), _named(_looks([8] * 5), CACHE.name)),
+    "a signal": ExplainedCase(JudgePolicy((ERRORS,), (HEALTH,)), _ill(_looks([0] * 5))),
+    "a restart": ExplainedCase(
+        BLOCKS, [*_looks([0] * 3), replace(_looks([0] * 4)[3], crashed="a was replaced by b")]
+    ),
+    "a restart of one that fails": ExplainedCase(
         BLOCKS, [*_looks([5] * 2), replace(_looks([25] * 3)[2], crashed="a was replaced by b")]
     ),
-    "good": Case(BLOCKS, _looks([0] * 12)),
-    "good, with some failures": Case(BLOCKS, _looks([0, 1, 0, 0, 0, 1] * 2, total=40)),
-    "good, one by one": Case(ONE_BY_ONE, _looks([0] * 12, total=5)),
-    "good, and any more failures would break a rule": Case(
+    "good": ExplainedCase(BLOCKS, _looks([0] * 12)),
+    "good, with some failures": ExplainedCase(BLOCKS, _looks([0, 1, 0, 0, 0, 1] * 2, total=40)),
+    "good, one by one": ExplainedCase(ONE_BY_ONE, _looks([0] * 12, total=5)),
+    "good, and any more failures would break a rule": ExplainedCase(
         JudgePolicy((replace(ERRORS, limit=0.2),), (replace(RATE, limit=0.01),)),
         _named(_looks([0] * 12), "errors", RATE.name),
     ),
-    "good, and compared": Case(
+    "good, and compared": ExplainedCase(
         JudgePolicy((TWICE,), planned_ticks=60), _looks([0, 1] * 6, total=100, stable=(300, 2))
     ),
-    "good, and the second objective closer": Case(
+    "good, and the second objective closer": ExplainedCase(
         JudgePolicy((ERRORS, SLOW), planned_ticks=60),
         [_look(n, (100, 0), errors=(100, 0), p99=(100, n % 2)) for n in range(1, 13)],
     ),
-    "good by rules alone": Case(JudgePolicy((), (RATE,)), _named(_looks([0] * 12), RATE.name)),
-    "good, and only watched": Case(JudgePolicy((replace(ERRORS, enforce=False),)), _looks([0] * 12)),
-    "too few requests": Case(BLOCKS, _looks([0] * 12, total=2)),
-    "one request too few": Case(replace(BLOCKS, min_requests=25), _looks([0] * 12, total=2)),
-    "too few requests, afterwards": Case(BLOCKS, _looks([0] * 12, total=2), over=True),
-    "one request too few, afterwards": Case(
+    "good by rules alone": ExplainedCase(JudgePolicy((), (RATE,)), _named(_looks([0] * 12), RATE.name)),
+    "good, and only watched": ExplainedCase(JudgePolicy((replace(ERRORS, enforce=False),)), _looks([0] * 12)),
+    "too few requests": ExplainedCase(BLOCKS, _looks([0] * 12, total=2)),
+    "one request too few": ExplainedCase(replace(BLOCKS, min_requests=25), _looks([0] * 12, total=2)),
+    "too few requests, afterwards": ExplainedCase(BLOCKS, _looks([0] * 12, total=2), over=True),
+    "one request too few, afterwards": ExplainedCase(
         replace(BLOCKS, min_requests=25), _looks([0] * 12, total=2), over=True
     ),
-    "no requests": Case(BLOCKS, _looks([0] * 12, total=0)),
-    "too little traffic for rules": Case(
+    "no requests": ExplainedCase(BLOCKS, _looks([0] * 12, total=0)),
+    "too little traffic for rules": ExplainedCase(
         JudgePolicy((), (RATE,)), _named(_looks([0] * 12, total=1), RATE.name)
     ),
-    "too short": Case(BLOCKS, _looks([0] * 9)),
-    "too short, afterwards": Case(BLOCKS, _looks([0] * 9), over=True),
-    "above the limit, within chance": Case(BLOCKS, _looks([0, 1] * 6)),
-    "above the limit, within chance, afterwards": Case(BLOCKS, _looks([0, 1] * 6), over=True),
-    "above the limit of two, within chance": Case(
+    "too short": ExplainedCase(BLOCKS, _looks([0] * 9)),
+    "too short, afterwards": ExplainedCase(BLOCKS, _looks([0] * 9), over=True),
+    "above the limit, within chance": ExplainedCase(BLOCKS, _looks([0, 1] * 6)),
+    "above the limit, within chance, afterwards": ExplainedCase(BLOCKS, _looks([0, 1] * 6), over=True),
+    "above the limit of two, within chance": ExplainedCase(
         JudgePolicy((ERRORS, SLOW), planned_ticks=60),
         [_look(n, (100, 0), errors=(25, n % 2), p99=(25, (n + 1) % 2)) for n in range(1, 13)],
     ),
-    "far too few requests to recover": Case(
+    "far too few requests to recover": ExplainedCase(
         replace(BLOCKS, min_requests=5000), _looks([0] * 12, total=1), 60.0
     ),
-    "far too few requests to recover, afterwards": Case(
+    "far too few requests to recover, afterwards": ExplainedCase(
         replace(BLOCKS, min_requests=5000), _looks([0] * 12, total=1), 60.0, over=True
     ),
-    "stable has it too": Case(
+    "stable has it too": ExplainedCase(
         BLOCKS, [*_looks([0] * 4), *_looks([0] * 4 + [9] * 8, stable=(100, 36))[4:]], 120.0
     ),
-    "stable has it too, and it would not have failed": Case(
+    "stable has it too, and it would not have failed": ExplainedCase(
         ONE_BY_ONE, [*_looks([0] * 4), _look(5, (100, 30), errors=(25, 2))], 120.0
     ),
-    "as bad as stable": Case(
+    "as bad as stable": ExplainedCase(
         ONE_BY_ONE,
         [replace(t, stable={"errors": Counts(100, 30)}) if t.at == 60 else t for t in _looks([0] * 11 + [7])],
     ),
-    "a rule that stable breaks too": Case(
+    "a rule that stable breaks too": ExplainedCase(
         JudgePolicy((SLOW,), (RATE,)), _named(_looks([9] * 12, stable=(100, 36)), RATE.name, well=["p99"])
     ),
-    "a sick instance": Case(
+    "a sick instance": ExplainedCase(
         JudgePolicy((replace(ERRORS, limit=0.05),), planned_ticks=60, on_common_trouble="ignore"),
         _instances(_looks([8] * 60, total=400)),
         300.0,
     ),
-    "not read for some time": Case(BLOCKS, [*_looks([0] * 9), *(unread(n) for n in range(10, 13))]),
-    "not read for too long": Case(BLOCKS, [*_looks([0] * 4), *(unread(n) for n in range(5, 30))]),
-    "never read": Case(replace(BLOCKS, error_limit_s=600.0), [unread(n) for n in range(1, 200)]),
-    "a signal that is not read": Case(
+    "not read for some time": ExplainedCase(BLOCKS, [*_looks([0] * 9), *(unread(n) for n in range(10, 13))]),
+    "not read for too long": ExplainedCase(BLOCKS, [*_looks([0] * 4), *(unread(n) for n in range(5, 30))]),
+    "never read": ExplainedCase(replace(BLOCKS, error_limit_s=600.0), [unread(n) for n in range(1, 200)]),
+    "a signal that is not read": ExplainedCase(
         JudgePolicy((ERRORS,), (HEALTH,)),
         [replace(t, signals={"health": Signal(None, "no answer")}) for t in _looks([0] * 30)],
         300.0,
     ),
-    "outside of a soak": Case(BLOCKS, _looks([0] * 12), None),
-    "outside of a soak, too few requests": Case(BLOCKS, _looks([0] * 2), None),
+    "outside of a soak": ExplainedCase(BLOCKS, _looks([0] * 12), None),
+    "outside of a soak, too few requests": ExplainedCase(BLOCKS, _looks([0] * 2), None),
 }
 
 
@@ -258,7 +262,7 @@ def _written(why: Why) -> Iterator[str]:
     yield from map(_line, why.lines)
 
 
-def _shown(case: Case) -> str:
+def _shown(case: ExplainedCase) -> str:
     return "\n".join(_written(Lived(case.policy, case.ticks, case.soak_s).why(over=case.over)))
 
 

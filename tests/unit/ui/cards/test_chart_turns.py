@@ -19,7 +19,7 @@ from tests.support.clocks import FrozenClock
 PNG = b"\x89PNG"
 
 
-class Drawing:
+class DrawnCharts:
     """Draws charts of `covers_s` seconds, and lists the rollouts that were read for it."""
 
     def __init__(self, covers_s: float = 60.0) -> None:
@@ -32,7 +32,7 @@ class Drawing:
         return PNG, self.covers_s
 
 
-def publisher(drawing: Drawing) -> CardPublisher:
+def publisher(drawing: DrawnCharts) -> CardPublisher:
     books: Any = FakeBooks()
     threads: Any = None
     return CardPublisher(books, books, FrozenClock(), threads, drawing)
@@ -45,14 +45,14 @@ def seen(phase: Phase = Phase.SOAKING, version: int = 3) -> RolloutView:
 
 
 async def test_one_card_at_a_time_has_its_turn_and_has_it_before_anything_is_read() -> None:
-    drawing = Drawing()
+    drawing = DrawnCharts()
     cards, several = publisher(drawing), [CardState() for _ in range(5)]
     assert [cards.take_chart_turn(entry) for entry in several] == [True, False, False, False, False]
     assert drawing.read == []
 
 
 async def test_all_cards_together_get_two_charts_a_second() -> None:
-    cards = publisher(Drawing())
+    cards = publisher(DrawnCharts())
     before = asyncio.get_running_loop().time()
     assert cards.take_chart_turn(CardState())
     assert cards._next_chart_at >= before + 0.5
@@ -66,7 +66,7 @@ async def test_all_cards_together_get_two_charts_a_second() -> None:
 async def test_a_chart_is_drawn_again_when_it_has_grown_by_a_hundredth(
     covers_s: float, again_s: float
 ) -> None:
-    cards, entry = publisher(Drawing(covers_s)), CardState()
+    cards, entry = publisher(DrawnCharts(covers_s)), CardState()
     assert cards.take_chart_turn(entry)
     assert await cards.picture(entry, seen()) is not None
     assert entry.chart_every_s == again_s
@@ -78,7 +78,7 @@ async def test_a_chart_is_drawn_again_when_it_has_grown_by_a_hundredth(
 
 
 async def test_the_last_chart_waits_for_no_turn_and_is_drawn_once() -> None:
-    drawing = Drawing()
+    drawing = DrawnCharts()
     cards, entry, other = publisher(drawing), CardState(), CardState()
     assert cards.take_chart_turn(other)
     ended = seen(Phase.ROLLED_BACK)
@@ -90,7 +90,7 @@ async def test_the_last_chart_waits_for_no_turn_and_is_drawn_once() -> None:
 
 
 async def test_a_card_that_has_its_last_chart_takes_no_turn_of_others() -> None:
-    cards, entry, other = publisher(Drawing()), CardState(), CardState()
+    cards, entry, other = publisher(DrawnCharts()), CardState(), CardState()
     ended = seen(Phase.ROLLED_BACK)
     picture = await cards.last_picture(entry, ended)
     assert picture is not None
