@@ -20,6 +20,10 @@ OUTSIDE = (
     "::ffff:8.8.8.8",  # mapped
     "64:ff9b::8.8.8.8",  # NAT64, how a network without IPv4 reaches it
     "2002:808:808::1",  # 6to4 of 8.8.8.8
+    "2001:0:808:808:0:0:f7f7:f7f7",  # Teredo, server and client 8.8.8.8
+    "2a00:1450:4001:82a:0:5efe:8.8.8.8",  # ISATAP
+    "2001:200::1",  # the first address after those for protocols
+    "2600:5efe:7f00:1::1",
 )
 INSIDE = (
     "0.0.0.0",
@@ -50,8 +54,26 @@ INSIDE = (
     "64:ff9b:1::8.8.8.8",  # the local network alone knows where that leads
     "64:ff9b:1:ffff:ffff:ffff:ffff:ffff",
     "100::1",  # discard
+    "192.0.0.8",  # for protocols, and in every network
+    "192.0.0.9",
+    "192.0.0.255",
+    "::ffff:192.0.0.8",
+    "3fff::1",  # documentation
+    "3fff:fff:ffff::1",
+    "64:ff9b::192.0.0.8",
+    "2002:c000:8::1",  # 6to4 of 192.0.0.8
+    "::5efe:127.0.0.1",  # ISATAP, behind any prefix
+    "fe80::5efe:10.0.0.1",
+    "fe80::200:5efe:8.8.8.8",
+    "2a00:1450:4001:82a:0:5efe:127.0.0.1",
+    "2a00:1450:4001:82a:200:5efe:10.0.0.1",
+    "2a00:1450:4001:82a:300:5efe:192.168.0.1",
+    "2002:808:808:0:0:5efe:127.0.0.1",  # inside 6to4 of 8.8.8.8
+    "64:ff9b:0:0:0:5efe:7f00:1",
     "2001:0:7f00:1::",  # Teredo, its server 127.0.0.1
     "2001:0:808:808:0:0:80ff:fffe",  # Teredo, its client 127.0.0.1
+    "2001:1::1",  # for protocols
+    "2001:1ff:ffff::1",
     "2001:db8::1",
     "2002:7f00:1::1",  # 6to4 of 127.0.0.1
     "2002:a9fe:a9fe::1",
