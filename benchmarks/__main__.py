@@ -29,6 +29,7 @@ BENCHMARKS = {
     "presses": ("discord", "Presses compared with a bare discord.py bot"),
     "outbox": ("engine", "Effects through the outbox"),
     "rollouts": ("engine", "1,000 soaking rollouts"),
+    "isolation": ("engine", "One lane's trouble beside the others"),
     "rollback": ("engine", "From a press or a verdict to no traffic"),
     "restart": ("programs", "kill -9 until the bot acts again"),
     "memory": ("programs", "Memory compared with a bare discord.py bot"),
