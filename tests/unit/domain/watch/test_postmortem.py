@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.records import RolloutSummary
+from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Entry, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
@@ -141,3 +143,115 @@ def test_no_text_of_others_becomes_a_part_of_the_document(
     assert "@team" not in made
     assert "<b>" not in made
     assert made.count("<!--") == made.count("-->") == 4
+
+
+# ---- the whole document --------------------------------------------------------------------------------------
+
+
+def test_the_whole_document_of_an_incident() -> None:
+    over = replace(ALERT, ended_at=EPOCH + 30 * MIN)
+    going_on = replace(DEPLOY, id=10, from_version=None, phase="soaking", outcome="", ended_at=None)
+    lines = (
+        *LINES,
+        TimelineLine(EPOCH + 2 * MIN, "incident", "note", ""),
+        TimelineLine(EPOCH + 3 * MIN, "incident", "left_out", "Left out here: 3 lines.", left_out=3),
+        TimelineLine(EPOCH + 4 * MIN, "alert", "left_out", "Left out here: 2 lines.", "", 7, 2),
+    )
+    text = postmortem(
+        facts(INCIDENT, *lines, alerts=(ALERT, over), deploys=(DEPLOY, going_on), charts=("a.png", "b.png"))
+    )
+
+    def at(minutes: int) -> str:
+        return f"{EPOCH + minutes * MIN:%Y-%m-%d %H:%M:%S}"
+
+    alert = f"- Alert 7, critical, from {at(0)}"
+    assert (
+        text
+        == f"""# Post-mortem: Payments fail
+
+- Incident 3, critical, of checkout/production
+- Began {at(0)}, became an incident {at(1)}
+- Closed {at(40)} by ada, after 40 min
+- Owner: ada
+
+## Times against targets
+
+- Acknowledged after 6 min (target: 15 min).
+- Restored after 31 min: later than the target of 30 min.
+
+## Alerts
+
+{alert} still open: Many requests fail: 52% (limit 20%)
+{alert} until {at(30)}: Many requests fail: 52% (limit 20%)
+
+## Deployed
+
+- Rollout 9 {at(0)}, ended {at(0)}: 1.4.0 → 1.5.0 by dev, rolled back. It failed.
+- Rollout 10 {at(0)}: nothing → 1.5.0 by dev, soaking.
+
+![Evidence](a.png)
+
+![Evidence](b.png)
+
+## Timeline
+
+| UTC | What | By |
+|---|---|---|
+| {at(0)} | Alert 7 opened: Many requests fail | Slipway |
+| {at(1)} | Rolled back: errors | ada |
+| {at(2)} | Note | Slipway |
+| {at(3)} | Left out here: 3 lines. | Slipway |
+| {at(4)} | Alert 7: Left out here: 2 lines. | Slipway |
+
+## Impact
+
+<!-- Who was affected, how, and for how long. -->
+
+## Cause
+
+<!-- What led to it, beyond the change that began it. -->
+
+## What went well, and what did not
+
+<!-- How it was found, and how it was ended. -->
+
+## Actions
+
+<!-- What keeps it from happening again: who does it, by when. -->
+"""
+    )
+
+
+def test_what_an_incident_without_anything_says_instead() -> None:
+    bare = replace(INCIDENT, lane=None, owner=None, closed_at=None)
+    text = postmortem(facts(bare, alerts=(), deploys=()))
+    for said in (
+        "- Incident 3, critical, of no service of Slipway\n",
+        "- Not closed yet\n- Owner: no one\n",
+        "## Alerts\n\nNone.\n",
+        "## Deployed\n\nNothing, from an hour before it until its end.\n\n## Timeline",
+    ):
+        assert said in text
+    early = postmortem(facts(replace(INCIDENT, closed_at=EPOCH - MIN)))
+    assert "by ada, after 0 s\n" in early
+
+
+def test_texts_of_others_are_cut_on_one_line_with_times_that_are_read() -> None:
+    def lengths(text: str, *marks: str) -> list[int]:
+        return [line.count("x") for line in text.splitlines() for mark in marks if mark in line]
+
+    long, stamped = "x" * 9999, "x" * 600
+    incident = replace(INCIDENT, title=long, lane=Lane(long, long), owner=Owner(0, long), closed_by=long)
+    deploy = replace(DEPLOY, from_version=long, to_version=long, outcome=long, requester=long)
+    alert = begin(7, errors(title=long), (1,), EPOCH, AlertPolicy()).alert
+    line = TimelineLine(EPOCH, "incident", stamped, stamped, stamped)
+    text = postmortem(facts(incident, line, alerts=(alert,), deploys=(deploy,)))
+    assert lengths(text, "# Post-mortem") == [199]
+    assert lengths(text, "- Incident 3", "- Closed", "- Owner") == [119, 99, 99]
+    assert lengths(text, "- Alert 7") == [299]
+    assert lengths(text, "- Rollout 9") == [79 + 79 + 299 + 99]
+    assert lengths(text, "| 2") == [79 - 1 + 499 + 99]
+    said = postmortem(facts(replace(INCIDENT, title="since ⟨2026-11-20T14:03:20Z⟩ | *@here* ok?")))
+    assert said.startswith("# Post-mortem: since 2026-11-20 14:03:20 \\| \\*@\u200bhere\\* ok?\n")
+    berlin = replace(INCIDENT, since=EPOCH.astimezone(ZoneInfo("Europe/Berlin")))
+    assert postmortem(facts(berlin)) == postmortem(facts())
