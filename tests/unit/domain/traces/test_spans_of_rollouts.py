@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 import random
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from opentelemetry.semconv._incubating import attributes as incubating
 
 from bot.adapters.postgres import serialization
 from bot.domain.errors import IllegalTransition, UserError
+from bot.domain.judge.verdict import Reason
 from bot.domain.records import AuditEntry, Claimed, GivenUp, RolloutChange
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import (
@@ -31,12 +33,13 @@ from bot.domain.rollout.events import (
     SetDesired,
 )
 from bot.domain.rollout.machine import machine
-from bot.domain.rollout.model import SYSTEM, Action, Actor, Release, Rollout
+from bot.domain.rollout.model import SYSTEM, Action, Actor, Desired, Release, Rollout
 from bot.domain.rollout.steps import Gate, Run, RunCommand, Shift, Soak, StopRuns
 from bot.domain.traces.effects import effect_span, effect_span_id, trace_id_of_claim
-from bot.domain.traces.ids import span_id_of, trace_id_of
+from bot.domain.traces.ended import judged
+from bot.domain.traces.ids import moment, span_id_of, trace_id_of
 from bot.domain.traces.rollouts import spans_of
-from bot.domain.traces.spans import Span
+from bot.domain.traces.spans import Span, SpanEvent, attributes, bounded, cut, person
 from tests.support.actors import DEV, DEV2, LEAD, ONCALL
 from tests.support.rules.story import CANARY, LANE, NEW, OLD, SOAK_S, T0, TICK_S, VERIFY, Story
 
@@ -484,3 +487,212 @@ def test_every_history_is_one_whole_trace(seed: int) -> None:
         assert story.root.end == story.rollout.ended_at
         # Only what ended before counts: an order that was superseded has no outcome, and so no span.
         assert {span.parent_id for span in story.spans} <= {None, *known}
+
+
+# ---- as a whole ----------------------------------------------------------------------------------------------
+
+
+def known_of(span: Span) -> dict[str, Any]:
+    return dict(span.attributes)
+
+
+def test_the_span_of_an_order_and_all_that_it_says() -> None:
+    desired = Desired(5, OLD, NEW, 25)
+    claim = Claimed(
+        5, "7.3.1.ab", 1, 2, 7, LANE, SetDesired(LANE, desired, 60.0, urgent=True), T0, 1.23456, T0
+    )
+    parent = "ab" * 8
+    trace = trace_id_of((7, T0))
+    common = {
+        "cicd.pipeline.run.id": "7",
+        "deployment.environment.name": "production",
+        "slipway.service": "checkout",
+        "slipway.effect.kind": "set_desired",
+        "slipway.effect.key": "7.3.1.ab",
+        "slipway.effect.attempts": 3,
+        "slipway.effect.watched_s": 1.235,
+        "slipway.generation": 5,
+        "slipway.weight": 25,
+        "slipway.urgent": True,
+        "slipway.stable.version": OLD.version,
+        "slipway.candidate.version": NEW.version,
+    }
+    ended = T0 + timedelta(seconds=2)
+    assert effect_span(claim, ended, parent, "x" * 999) == Span(
+        "set_desired",
+        trace,
+        span_id_of(trace, "effect", "7.3.1.ab"),
+        parent,
+        T0,
+        ended,
+        common,
+        (),
+        f"{'x' * 255}…",
+        "client",
+    )
+    bare = effect_span(replace(claim, effect=SetDesired(LANE, Desired(5, None), 60.0)), ended)
+    assert bare is not None
+    assert (bare.parent_id, bare.error, bare.attributes["slipway.urgent"]) == (ROOT, None, False)
+    assert not {"slipway.stable.version", "slipway.candidate.version"} & bare.attributes.keys()
+
+
+def test_ids_are_hashes_of_their_parts() -> None:
+    parts = "\0".join(("rollout", "7", T0.astimezone(UTC).isoformat(timespec="microseconds")))
+    trace = hashlib.sha256(parts.encode()).hexdigest()[:32]
+    assert trace_id_of((7, T0)) == trace
+    named = "\0".join((trace, "step", "3"))
+    assert span_id_of(trace, "step", "3") == hashlib.sha256(named.encode()).hexdigest()[:16]
+    assert moment(None) == ""
+    assert moment(T0.astimezone(timezone(timedelta(hours=9)))) == parts.split("\0")[2]
+
+
+def test_values_are_cut_where_they_are_too_long_and_left_out_where_they_are_empty() -> None:
+    assert cut("x" * 256) == "x" * 256
+    assert cut("x" * 257) == f"{'x' * 255}…"
+    assert bounded(("x" * 300, *("y",) * 20)) == (f"{'x' * 255}…", *("y",) * 15)
+    given = {"a": None, "b": "", "c": (), "d": 0, "e": False, "f": 0.0, "g": "x" * 300, "h": ("y",)}
+    assert attributes(given) == {"d": 0, "e": False, "f": 0.0, "g": f"{'x' * 255}…", "h": ("y",)}
+    assert person(SYSTEM) == {"user.name": SYSTEM.name}
+    assert person(DEV) == {"user.name": "dev", "user.id": "11"}
+
+
+def test_a_verdict_has_its_first_eight_enforced_reasons() -> None:
+    def reason(n: int, *, enforced: bool = True, warning: bool = False) -> Reason:
+        return replace(usual, sentence=f"{n}", enforced=enforced, warning=warning)
+
+    story = TracedStory()
+    story.to_soak().tick(200, 100)
+    verdict = story.rollout.verdict
+    assert verdict is not None
+    usual = verdict.reasons[0]
+    reasons = (reason(0, enforced=False), reason(1, warning=True), *(reason(n) for n in range(2, 12)))
+    found = judged(replace(verdict, reasons=reasons), T0)
+    assert found == SpanEvent(
+        "verdict",
+        T0,
+        {"slipway.verdict": "FAIL", "slipway.verdict.reasons": tuple(str(n) for n in range(2, 10))},
+    )
+
+
+def test_each_step_says_its_kind_its_result_and_its_figures() -> None:
+    story = succeeded(TracedStory())
+    steps = [span for span in story.spans if "slipway.step" in span.attributes]
+
+    def step(number: int, name: str, kind: str, task: str | None = None, **more: Any) -> dict[str, Any]:
+        found = {
+            "cicd.pipeline.run.id": "7",
+            "cicd.pipeline.task.name": name,
+            "cicd.pipeline.task.run.id": f"7.{number}",
+            "cicd.pipeline.task.run.result": "success",
+            "slipway.step": number,
+            "slipway.step.kind": kind,
+            **{f"slipway.{each.replace('__', '.')}": value for each, value in more.items()},
+        }
+        return found if task is None else {**found, "cicd.pipeline.task.type": task}
+
+    gate = {"gate__role": "release-manager", "gate__quorum": 1, "decided_by": ("lead",)}
+    assert [known_of(span) for span in steps] == [
+        step(0, "verify", "verify", "test"),
+        step(1, "gate production", "gate", None, **gate),
+        step(2, "shift 5%", "shift", "deploy", weight=5),
+        step(3, "soak 30 s", "soak", "test"),
+        step(4, "shift 100%", "shift", "deploy", weight=100),
+        step(5, "observe 30 s", "observe", "test"),
+        step(6, "take over", "take_over", "deploy"),
+    ]
+    assert [span.span_id for span in steps] == [
+        span_id_of(span.trace_id, "step", str(number)) for number, span in enumerate(steps)
+    ]
+    assert [len(span.events) for span in steps] == [0, 1, 0, 1, 0, 1, 0]
+    assert dict(steps[1].events[0].attributes) == {"user.id": "13", "user.name": "lead"}
+    assert {span.kind for span in steps} == {"internal"}
+
+
+def test_a_pause_a_hold_and_a_halt_say_who_and_why() -> None:
+    story = TracedStory()
+    story.to_soak().act(DEV, Action.PAUSE, reason="lunch")
+    begun = story.at
+    story.later(300).act(DEV2, Action.RESUME)
+    pause = story.named("paused")
+    assert known_of(pause) == {
+        "cicd.pipeline.run.id": "7",
+        "slipway.paused_by": "dev",
+        "slipway.reason": "lunch",
+        "slipway.panic_stop": False,
+        "slipway.decided_by": ("dev2",),
+    }
+    assert pause.span_id == span_id_of(pause.trace_id, "pause", moment(begun))
+
+    held = TracedStory()
+    held.to_hold()
+    assert held.rollout.hold is not None
+    since, why = held.rollout.hold.since, held.rollout.hold.why
+    held.later(120).due("hold")
+    hold = held.named("on hold")
+    assert known_of(hold) == {
+        "cicd.pipeline.run.id": "7",
+        "slipway.reason": why,
+        "slipway.decision": "hold_expired",
+        "slipway.decided_by": ("Slipway",),
+        "error.type": "hold_expired",
+    }
+    assert (hold.start, hold.error) == (since, held.named("soak 30 s").error)
+    assert hold.error is not None
+    assert hold.span_id == span_id_of(hold.trace_id, "hold", moment(since))
+    assert [event.at for event in hold.events] == [since]
+
+    halted = TracedStory()
+    halted.to_halted()
+    began = halted.rollout.back_since
+    halted.later(60).act(ONCALL, Action.CLOSE)
+    halt = halted.named("halted")
+    assert known_of(halt) == {
+        "cicd.pipeline.run.id": "7",
+        "slipway.decision": "closed",
+        "slipway.decided_by": ("oncall",),
+    }
+    assert (halt.parent_id, halt.error) == (ROOT, None)
+    assert halt.span_id == span_id_of(halt.trace_id, "back", "halted", moment(began))
+
+
+def test_the_way_back_says_where_to_and_what_went_wrong_on_it() -> None:
+    story = TracedStory()
+    story.to_soak().act(ONCALL, Action.ROLL_BACK)
+    began = story.rollout.back_since
+    story.later(60).apply_failed("no route")
+    back = story.named("roll back")
+    assert known_of(back) == {
+        "cicd.pipeline.run.id": "7",
+        "error.type": "halted",
+        "slipway.stable.version": OLD.version,
+    }
+    assert back.span_id == span_id_of(back.trace_id, "back", "rolling_back", moment(began))
+    fine = TracedStory()
+    fine.to_soak().act(ONCALL, Action.ROLL_BACK).later(1).applied(0)
+    assert known_of(fine.named("roll back")) == {
+        "cicd.pipeline.run.id": "7",
+        "slipway.stable.version": OLD.version,
+    }
+    assert fine.root.attributes["deployment.status"] == "failed"
+    soak = fine.named("soak 30 s")
+    assert (soak.error, soak.attributes["cicd.pipeline.task.run.result"]) == (None, "cancellation")
+    assert soak.attributes["slipway.decided_by"] == ("oncall",)
+
+
+def test_a_wait_that_no_transition_ended_has_no_decision() -> None:
+    story = TracedStory()
+    story.to_hold()
+    held = story.rollout
+    on = replace(held, hold=None)
+    (span,) = spans_of(RolloutChange(on, held, story.at + timedelta(seconds=1), (), ()))
+    assert (span.name, "slipway.decision" in span.attributes) == ("on hold", False)
+    assert "slipway.decided_by" not in span.attributes
+    # The same hold, and another one.
+    assert spans_of(RolloutChange(held, held, story.at, (), ())) == ()
+    assert held.hold is not None
+    other = replace(held, hold=replace(held.hold, since=held.hold.since + timedelta(seconds=1)))
+    (span,) = spans_of(RolloutChange(other, held, story.at + timedelta(seconds=1), (), ()))
+    assert span.name == "on hold"
+    unjudged = replace(held, verdict=None)
+    (span,) = spans_of(RolloutChange(replace(unjudged, hold=None), unjudged, story.at, (), ()))
+    assert span.events == ()

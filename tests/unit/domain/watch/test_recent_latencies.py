@@ -68,3 +68,24 @@ def test_what_is_older_than_five_minutes_is_forgotten_and_so_is_another_source()
 )
 def test_it_is_said_as_a_range_against_its_limit(above_s: float, upto_s: float | None, said: str) -> None:
     assert latency_about(0.95, above_s, upto_s, 0.8) == said
+
+
+def test_what_is_kept_is_bounds_and_counts_by_slot() -> None:
+    known = RecentLatencies().plus(NOW, took(1, 2, 3, 4), 9)
+    assert known.bounds == (0.1, 0.5, 1.0)
+    ((_, *counts),) = known.window
+    assert counts == [1, 2, 3, 9]
+    # As many as the histogram has, where that is more than was counted.
+    ((_, *counts),) = RecentLatencies().plus(NOW, took(1, 2, 3, 4), 3).window
+    assert counts == [1, 2, 3, 4]
+    more = known.plus(NOW, took(1, 1, 1, 1), 1)
+    assert [sum(each[1:]) for each in more.window] == [1 + 2 + 3 + 9 + 4]
+
+
+@pytest.mark.parametrize(
+    ("quantile", "above_s", "upto_s"),
+    [(0.5, 0.0, 0.1), (0.51, 0.1, 0.5), (0.9, 0.1, 0.5), (0.91, 0.5, 1.0), (1.0, 0.5, 1.0)],
+)
+def test_a_quantile_at_a_bound_is_not_above_it(quantile: float, above_s: float, upto_s: float) -> None:
+    known = RecentLatencies().plus(NOW, took(50, 90, 100, 100), 100)
+    assert known.at_quantile(quantile, NOW + 5) == QuantileRange(quantile, above_s, upto_s, NOW + 5)
