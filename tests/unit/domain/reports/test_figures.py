@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from bot.domain.reports import wording
-from bot.domain.reports.deployments import Typical
+from bot.domain.reports.deployments import Typical, failed, lead_times, mean, median, outages
 from bot.domain.reports.figures import Figures, Rollbacks
 from bot.domain.reports.records import (
     Outage,
@@ -264,3 +264,282 @@ def test_a_report_reads_as_plain_words() -> None:
         "4 October 2026 to 1 January"
     )
     assert wording.share(0.999999) == "99.99%" and wording.share(1.0) == "100%"
+
+
+# ---- as a whole ----------------------------------------------------------------------------------------------
+
+
+def test_a_report_of_two_services_as_a_whole() -> None:
+    lanes = (*LANES, ReportedLane(Lane("mail", "staging"), gated=True))
+    facts = PeriodFacts(
+        LONG_AGO,
+        (
+            rollout(1, NOW - 9 * HOUR, phase=Phase.ROLLED_BACK, shifted_at=NOW - 10 * HOUR),
+            rollout(2, NOW - 8 * HOUR, lane=Lane("mail", "staging"), made_at=NOW - 9 * HOUR),
+            rollout(3, WEEK.since - DAY, lane=Lane("mail", "staging"), made_at=WEEK.since - 26 * HOUR),
+            rollout(4, NOW, lane=PRODUCTION),  # after the period
+        ),
+        (alert(1, lane=None), alert(2, lane=MAIL), alert(3, lane=PRODUCTION, severity=Severity.MEDIUM)),
+        (
+            ServedDays(PRODUCTION, date(2026, 11, 22), 43_200.0, 1000, 5),
+            ServedDays(MAIL, date(2026, 11, 22), 43_200.0, 9, 9),
+        ),
+        (Outage(MAIL, NOW - 2 * HOUR, None),),
+    )
+    known = {Lane("mail", "staging"): NOW - 99 * DAY}
+    found = report(WEEK, lanes, replace(facts, known_since={**LONG_AGO, **known}), "all of it")
+    assert (found.period, found.total.name) == (WEEK, "all of it")
+    assert found.total.environments == ("production", "staging")
+    assert found.total.now == Figures(
+        deployments=2,
+        days=6.5,
+        failed=1,
+        lead=Typical(3600.0, 1),
+        lead_from="made",
+        restore=Typical(3600.0, 1),
+        rollbacks=Rollbacks(unknown=1),
+        requests=1000,
+        bad=5,
+        counted_s=43_200.0,
+        share_counted=pytest.approx(43_200 / (6.5 * 86_400)),
+        budget_left=pytest.approx(0.5),
+        alerts=3,
+    )
+    # Compared on the same basis.
+    assert found.total.before == Figures(
+        deployments=1,
+        days=6.5,
+        lead=Typical(7200.0, 1),
+        lead_from="made",
+        rollbacks=Rollbacks(),
+    )
+    checkout, mail = found.services
+    assert (checkout.name, checkout.environments) == ("checkout", ("production",))
+    assert (mail.name, mail.environments) == ("mail", ("staging",))
+    assert (checkout.now.failed, checkout.now.alerts, checkout.now.lead) == (1, 1, None)
+    assert checkout.now.restore == Typical(3600.0, 1)
+    assert (mail.now.deployments, mail.now.failed, mail.now.alerts, mail.now.requests) == (1, 0, 1, 0)
+    # Of a lane that does not count as production, no outage does.
+    assert (mail.now.going_on, mail.now.lead, mail.now.rollbacks) == (0, Typical(3600.0, 1), Rollbacks())
+    assert [(bar.good, bar.failed) for bar in found.bars][-1] == (1, 1)
+    assert found.bars[-1].availability == pytest.approx(0.995)
+    assert report(WEEK, lanes, facts).total.name == ""
+
+
+def test_rollouts_of_a_lane_that_was_never_known_count_for_no_service() -> None:
+    facts = PeriodFacts({MAIL: NOW - 99 * DAY}, (rollout(1, lane=MAIL),))
+    checkout, mail = report(WEEK, LANES, facts).services
+    assert (checkout.now.deployments, mail.now.deployments) == (None, 1)
+    assert report(WEEK, LANES, PeriodFacts(LONG_AGO)).services[1].now.deployments == 0
+
+
+def test_deployments_are_known_from_the_first_rollout_on_and_compared_only_as_a_whole() -> None:
+    def of(since: datetime) -> tuple[Figures, Figures]:
+        found = report(WEEK, LANES, PeriodFacts({PRODUCTION: since, STAGING: NOW - 99 * DAY})).total
+        return found.now, found.before
+
+    before = WEEK.before
+    assert of(before.since)[1].deployments == 0
+    assert of(before.since + DAY / 2)[1].deployments is None
+    assert (of(WEEK.since)[0].days, of(WEEK.since - DAY)[0].days) == (6.5, 6.5)
+    assert of(NOW - DAY)[0].days == 1.0
+    unknown = of(NOW)[0]
+    assert (unknown.deployments, unknown.days, unknown.lead, unknown.rollbacks) == (None, 0.0, None, None)
+    later = report(
+        WEEK, LANES, PeriodFacts({PRODUCTION: NOW}, (rollout(1, phase=Phase.ROLLED_BACK),))
+    ).total.now
+    assert (later.failed, later.lead) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("at", "counts"), [(WEEK.since - HOUR / 60, False), (WEEK.since, True), (NOW, False)]
+)
+def test_the_edges_of_a_period(at: datetime, counts: bool) -> None:
+    found = total(
+        rollouts=(rollout(1, at),), alerts=(alert(1, opened_at=at),), incidents=(Outage(MAIL, at, None),)
+    )
+    assert (found.deployments, found.alerts, found.going_on) == (counts, counts, counts + counts)
+
+
+@pytest.mark.parametrize(("day", "counts"), [(15, False), (16, True), (22, True), (23, False)])
+def test_what_was_served_on_the_first_and_on_the_last_day_counts(day: int, counts: bool) -> None:
+    served = ServedDays(PRODUCTION, date(2026, 11, day), 60.0, 10, 1)
+    found = report(WEEK, LANES, PeriodFacts(LONG_AGO, served=(served,)))
+    assert found.total.now.requests == (10 if counts else 0)
+    assert sum(bar.availability is not None for bar in found.bars) == counts
+
+
+def test_the_share_of_time_that_was_counted_is_of_the_lanes_that_were_counted() -> None:
+    days = (
+        ServedDays(PRODUCTION, date(2026, 11, 16), 6.5 * 86_400 / 2, 0, 0),
+        ServedDays(MAIL, date(2026, 11, 16), 6.5 * 86_400, 0, 0),
+    )
+    assert total(served=days).share_counted == pytest.approx(0.75)
+    assert total(served=(replace(days[1], seconds=1e9),)).share_counted == 1.0
+    assert total().share_counted is None
+    assert total(served=days).budget_left is None
+
+
+def test_the_median_and_the_mean_of_none_are_not_known() -> None:
+    assert (median(()), mean(())) == (None, None)
+    assert median(iter((1.0, 2.0, 9.0))) == Typical(2.0, 3)
+    assert mean(iter((1.0, 2.0, 9.0))) == Typical(4.0, 3)
+
+
+def test_lead_times_of_each_deployment_that_succeeded() -> None:
+    at = NOW - HOUR
+    same = rollout(1, at, made_at=at)
+    assert lead_times((same, rollout(2), rollout(3, returns=True), rollout(4, had_traffic=False))) == (
+        [0.0],
+        [3600.0, 3600.0],
+    )
+
+
+def test_which_deployments_failed() -> None:
+    first, second = rollout(1, NOW - 5 * HOUR), rollout(2, NOW - 4 * HOUR)
+    elsewhere = rollout(9, NOW - 3.5 * HOUR, lane=MAIL)
+    back = rollout(3, NOW - 3 * HOUR, returns=True, from_digest="v2", to_digest="v1")
+    again = rollout(4, NOW - 2 * HOUR, returns=True, from_digest="v1", to_digest="v0")
+    assert failed((back, elsewhere, second, first)) == {2}
+    # What a return brought back is what serves then, and a return is no deployment to blame.
+    assert failed((first, second, back, again)) == {2, 3}
+    assert failed((first, rollout(2, phase=Phase.CANCELLED), rollout(3, phase=Phase.ROLLED_BACK))) == {2, 3}
+    assert failed((rollout(2, phase=Phase.ROLLED_BACK, returns=True),)) == frozenset()
+    assert failed((rollout(2, phase=Phase.FAILED, had_traffic=False),)) == frozenset()
+    assert failed((back,)) == frozenset()
+    # Of two that ended at one time, the higher number is the later.
+    assert failed((rollout(2, back.ended_at), replace(back, id=3))) == {2}
+    assert failed((rollout(4, back.ended_at), replace(back, id=3))) == frozenset()
+
+
+def test_outages_that_touch_are_one_and_each_lane_has_its_own() -> None:
+    def told(number: int, since: float, until: float | None, lane: Lane = PRODUCTION) -> PastAlert:
+        end = NOW + until * HOUR if until is not None else None
+        return alert(number, lane=lane, opened_at=NOW + since * HOUR, ended_at=end)
+
+    def of(*alerts: PastAlert, **more: Any) -> set[tuple[str, float, float | None]]:
+        found = outages((), alerts, **more)
+        return {
+            (
+                each.lane.service,
+                (each.since - NOW) / HOUR,
+                (each.until - NOW) / HOUR if each.until is not None else None,
+            )
+            for each in found
+        }
+
+    assert of(told(1, -5, -4), told(2, -4, -3)) == {("checkout", -5, -3)}
+    assert of(told(1, -5, -4), told(2, -3.9, -3)) == {("checkout", -5, -4), ("checkout", -3.9, -3)}
+    assert of(told(2, -4, -3), told(1, -5, -1)) == {("checkout", -5, -1)}
+    assert of(told(1, -5, None), told(2, -4, -3)) == {("checkout", -5, None)}
+    assert of(told(1, -5, -3), told(2, -4, None)) == {("checkout", -5, None)}
+    assert of(told(1, -5, -4), told(2, -5, -4, MAIL)) == {("checkout", -5, -4), ("mail", -5, -4)}
+    for severity, counts in zip(Severity, (True, True, False, False), strict=True):
+        assert bool(of(replace(told(1, -5, -4), severity=severity))) is counts
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "left_out"),
+    [
+        (-6, -4, True),  # up to its beginning
+        (-6, -4.1, False),
+        (-2, -1, True),  # from its end on
+        (-1.9, -1, False),
+        (-3.5, -2.5, True),
+        (-6, None, True),
+        (-1, None, False),
+    ],
+)
+def test_what_overlaps_an_incident_is_the_incident(since: float, until: float | None, left_out: bool) -> None:
+    incident = Outage(PRODUCTION, NOW - 4 * HOUR, NOW - 2 * HOUR)
+    told = alert(1, opened_at=NOW + since * HOUR, ended_at=None if until is None else NOW + until * HOUR)
+    found = outages((), (told,), (incident,))
+    assert (incident in found, len(found)) == (True, 1 if left_out else 2)
+    going_on = replace(incident, until=None)
+    assert len(outages((), (told,), (going_on,))) == (2 if until is not None and until < -4 else 1)
+
+
+def test_a_release_is_an_outage_from_its_first_traffic_and_a_return_from_its_request() -> None:
+    ended = NOW - HOUR
+    back = rollout(1, ended, phase=Phase.ROLLED_BACK, shifted_at=ended - HOUR / 2)
+    gone = rollout(2, ended, returns=True)
+    assert outages((back,), ()) == (Outage(PRODUCTION, ended - HOUR / 2, ended),)
+    assert outages((gone,), ()) == (Outage(PRODUCTION, ended - HOUR, ended),)
+    assert outages((replace(gone, phase=Phase.FAILED), rollout(3, shifted_at=ended)), ()) == ()
+
+
+def test_the_five_noisiest_are_named_and_once_is_no_noise() -> None:
+    def often(number: int, title: str, times: int, lane: Lane | None = PRODUCTION) -> PastAlert:
+        return alert(number, title=title, returns=times - 1, lane=lane)
+
+    alerts = (
+        often(1, "b", 2),
+        often(2, "a", 2),
+        often(3, "c", 3),
+        often(4, "once", 1),
+        often(5, "a", 2, MAIL),
+        often(6, "a", 2, None),
+        often(7, "z", 2, Lane("unknown", "production")),
+        often(8, "d", 9),
+        replace(often(9, "old", 9), opened_at=WEEK.since - DAY),
+    )
+    found = report(WEEK, LANES, PeriodFacts(LONG_AGO, alerts=alerts)).noisy
+    assert found == (
+        Noisy(PRODUCTION, "d", 9),
+        Noisy(PRODUCTION, "c", 3),
+        Noisy(None, "a", 2),
+        Noisy(PRODUCTION, "a", 2),
+        Noisy(PRODUCTION, "b", 2),
+    )
+
+
+@pytest.mark.parametrize(("days", "bars"), [(1, 1), (31, 31), (32, 5), (35, 5), (36, 6)])
+def test_bars_are_days_up_to_a_month_and_then_weeks_that_end_with_the_period(days: int, bars: int) -> None:
+    period = last_days(days, NOW)
+    found = report(period, LANES, PeriodFacts(LONG_AGO)).bars
+    assert (len(found), found[0].first, found[-1].last) == (bars, period.since.date(), period.last)
+    if days > 31:
+        assert {(bar.last - bar.first).days for bar in found[1:]} == {6}
+
+
+def test_bars_sum_up_what_belongs_to_their_days_in_production() -> None:
+    period = last_days(35, NOW)
+    week = date(2026, 11, 16)
+    done = (
+        rollout(1, NOW - HOUR, phase=Phase.ROLLED_BACK),
+        rollout(2, NOW - DAY),
+        rollout(3, NOW - DAY, lane=STAGING),
+        rollout(4, NOW - DAY, had_traffic=False),
+        rollout(5, NOW - 7 * DAY),
+        rollout(6, period.since - HOUR),
+    )
+    served = (
+        ServedDays(PRODUCTION, week, 60.0, 100, 1),
+        ServedDays(MAIL, week, 60.0, 100, 2),
+        ServedDays(STAGING, week, 60.0, 100, 50),
+        ServedDays(PRODUCTION, week - 7 * DAY, 60.0, 0, 0),
+        ServedDays(PRODUCTION, week + 7 * DAY, 60.0, 100, 100),
+    )
+    found = report(period, LANES, PeriodFacts(LONG_AGO, done, served=served)).bars
+    assert found[-1] == Bar(week, date(2026, 11, 22), 1, 1, pytest.approx(0.985))
+    assert found[-2] == Bar(week - 7 * DAY, date(2026, 11, 15), 1, 0, None)
+
+
+def test_midnight_is_that_of_utc() -> None:
+    berlin = datetime(2026, 11, 22, 0, 30, tzinfo=timezone(HOUR))
+    assert last_days(1, berlin) == Period(datetime(2026, 11, 21, tzinfo=UTC), berlin)
+    assert whole_days(1, berlin) == Period(
+        datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC)
+    )
+    midnight = datetime(2026, 11, 22, tzinfo=UTC)
+    assert Period(midnight - DAY, midnight).days == 1
+    assert Period(midnight - DAY, midnight + timedelta(microseconds=1)).days == 2
+
+
+def test_figures_that_are_shares() -> None:
+    assert Figures(requests=4, bad=1).availability == 0.75
+    assert Figures(deployments=4, failed=1).failure_rate == 0.25
+    assert Figures(deployments=4, days=1.0).per_day == 4.0
+    assert Figures(deployments=4, days=0.99).per_day is None
+    assert Figures(days=4.0).per_day is None
+    assert Rollbacks(1, 2, 4).total == 7

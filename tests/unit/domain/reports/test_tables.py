@@ -60,3 +60,31 @@ def test_other_text_stays_as_it_is() -> None:
     given = ['says "no"', "a, b; c", "two\r\nlines", "München 🚀 検査", "1.5.0", "a=b", "", "'quoted"]
     assert cells(*given) == given
     assert cells("half \ud800 of a pair", "n\0l") == ["half ? of a pair", "nl"]
+
+
+def test_the_columns_of_each_file() -> None:
+    usual = ["id", "service", "environment"]
+    ends = {
+        Table.ROLLOUTS: (
+            "from_version to_version to_digest commit phase requester reason outcome requested_at ended_at"
+            " seconds returns rolled_back"
+        ),
+        Table.ALERTS: (
+            "severity title state opened_at acknowledged_at acknowledged_by ended_at ended_by returns rollout_id"
+            " seconds_to_acknowledge seconds_open"
+        ),
+        Table.INCIDENTS: (
+            "severity title opened_by owner since opened_at acknowledged_at restored_at closed_at closed_by"
+            " alerts rollouts postmortem seconds_to_acknowledge seconds_to_restore"
+        ),
+    }
+    for table, columns in ends.items():
+        assert list(COLUMNS[table]) == [*usual, *columns.split()]
+        assert head(table) == ("\ufeff" + ",".join(COLUMNS[table]) + "\r\n").encode()
+
+
+def test_each_row_is_a_line_and_blanks_before_other_text_stay() -> None:
+    assert body(iter([["a", 1], ["b"], []])) == b"a,1\r\nb\r\n\r\n"
+    assert body([]) == b""
+    assert cells("  a", "\u00a0a", " \u00a0 +1") == ["  a", "\u00a0a", "' \u00a0 +1"]
+    assert cells("\t1", " \t1", "a\t=1") == ["'\t1", "' \t1", "a\t=1"]
