@@ -31,6 +31,7 @@ from bot.domain.rollout.events import (
     Reported,
     ReportedEffect,
     SetDesired,
+    Transition,
 )
 from bot.domain.rollout.machine import machine
 from bot.domain.rollout.model import SYSTEM, Action, Actor, Desired, Release, Rollout
@@ -696,3 +697,64 @@ def test_a_wait_that_no_transition_ended_has_no_decision() -> None:
     unjudged = replace(held, verdict=None)
     (span,) = spans_of(RolloutChange(replace(unjudged, hold=None), unjudged, story.at, (), ()))
     assert span.events == ()
+
+
+def test_a_rollout_that_failed_says_what_ended_it() -> None:
+    story = TracedStory()
+    story.to_soak().tick(200, 100)
+    story.later(2).applied(0)
+    root = story.root
+    assert (root.attributes["error.type"], root.attributes["deployment.status"]) == ("rolled_back", "failed")
+    assert root.error == story.rollout.outcome == root.attributes["slipway.outcome"]
+    assert (root.start, root.end, root.parent_id) == (T0, story.rollout.ended_at, None)
+    failed = TracedStory()
+    failed.later(30).apply_failed("no route")
+    assert failed.root.attributes["cicd.pipeline.result"] == "failure"
+    assert failed.root.attributes["deployment.status"] == "failed"
+    assert failed.root.attributes["error.type"] == "apply_failed"
+    assert failed.named("verify").attributes["cicd.pipeline.task.run.result"] == "error"
+
+
+def test_the_release_before_and_the_commit_are_left_out_where_there_is_none() -> None:
+    story = succeeded(TracedStory())
+    assert "vcs.ref.head.revision" not in story.root.attributes
+    assert "slipway.target" not in story.root.attributes
+    assert story.root.attributes["slipway.stable.version"] == OLD.version
+
+
+def test_a_change_that_is_saved_before_a_rollout_was_created_by_another_clock_ends_with_it() -> None:
+    story = succeeded(TracedStory())
+    over = story.rollout
+    early = replace(over, created_at=T0 + timedelta(days=1), ended_at=None)
+    (root,) = [each for each in spans_of(RolloutChange(early, over, T0, (), ())) if each.kind == "server"]
+    assert (root.start, root.end) == (T0, T0)
+
+
+def test_an_order_that_is_the_outcome_of_another_phase_has_its_parent_there() -> None:
+    story = TracedStory()
+    story.to_soak().act(ONCALL, Action.ROLL_BACK)
+    began = story.rollout.back_since
+    story.later(60).apply_failed("no route")
+    trace = story.spans[0].trace_id
+    order = [span for span in story.spans if span.kind == "client"][-1]
+    assert order.parent_id == span_id_of(trace, "back", "rolling_back", moment(began))
+    assert (order.start, order.end) == (began, story.at)
+
+
+def test_a_change_without_a_claim_or_without_a_before_ends_no_effect() -> None:
+    story = TracedStory()
+    desired = SetDesired(LANE, Desired(5, OLD), 60.0)
+    claim = Claimed(5, "7.3.1.ab", 1, 0, 7, LANE, desired, T0, 0.0, T0)
+    rollout = story.rollout
+    assert spans_of(RolloutChange(rollout, None, T0, (), (), claim=claim)) == ()
+    assert spans_of(RolloutChange(rollout, rollout, T0, (), ())) == ()
+    (order,) = spans_of(RolloutChange(rollout, rollout, T0, (), (), claim=claim))
+    assert (order.name, order.error) == ("set_desired", None)
+    why = Transition(SYSTEM, T0, "late", "It takes long.", "verifying", "verifying")
+    (order,) = spans_of(RolloutChange(rollout, rollout, T0, (), (why,), claim=claim))
+    assert order.error == "It takes long."
+    confirmed = replace(rollout, confirmed=5)
+    (order,) = spans_of(RolloutChange(confirmed, rollout, T0, (), (why,), claim=claim))
+    assert order.error is None
+    (order,) = spans_of(RolloutChange(replace(rollout, confirmed=4), rollout, T0, (), (why,), claim=claim))
+    assert order.error == "It takes long."
