@@ -30,7 +30,15 @@ from bot.domain.watch.alerts.alert import told as told_as
 from bot.domain.watch.alerts.escalation import STEPS, AlertPolicy, EscalationStep
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import due_at, pass_time, settle_s
-from bot.domain.watch.alerts.lifecycle import MOST_TROUBLES, begin, concerns, group_of, hear, knows
+from bot.domain.watch.alerts.lifecycle import (
+    MOST_LEFT_OUT,
+    MOST_TROUBLES,
+    begin,
+    concerns,
+    group_of,
+    hear,
+    knows,
+)
 
 T0 = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 LANE = Lane("checkout", "production")
@@ -680,6 +688,32 @@ def test_calls_that_came_due_together_are_the_last_ones_words_for_all_their_peop
     both = passed(mine, 60 + 1800 + 2000)
     assert [call.who for call in both.calls] == [()]
     assert both.alert.asked_at == after(3860)
+
+
+def test_two_steps_that_came_due_together_are_one_call_too() -> None:
+    change = passed(opened().alert, 1800)
+    text = "No one has acknowledged this for 30 min."
+    assert change.calls == (Call(("on_call", "second"), text, direct=True),)
+    assert change.alert.steps_done == 3
+
+
+def test_what_is_due_first_comes_first_also_with_a_rollback_that_is_wanted() -> None:
+    later = replace(opened().alert, wanted=WantedRollback(12, "x", after(5000)))
+    assert due_at(later, POLICY) == after(900)
+    assert passed(later, 900).calls[0].who == ("on_call",)
+    together = replace(opened().alert, wanted=WantedRollback(12, "x", after(900)))
+    assert [entry.what for entry in passed(together, 900).entries] == ["rollback", "called"]
+
+
+def test_the_number_of_troubles_that_are_known_and_not_kept_is_bounded() -> None:
+    full = replace(_storm(), left_out_marks="12345678" * MOST_LEFT_OUT)
+    assert full.left_out == MOST_LEFT_OUT
+    worse = heard(full, finding("gateway", 50), 50).alert
+    assert (worse.left_out, len(worse.troubles)) == (MOST_LEFT_OUT, MOST_TROUBLES)
+    one_less = replace(full, left_out_marks="12345678" * (MOST_LEFT_OUT - 1))
+    assert heard(one_less, finding("gateway", 50), 50).alert.left_out == MOST_LEFT_OUT
+    # No more is kept of it, so there is nothing to save.
+    assert hear(full, finding("mild", 0, severity=Severity.LOW), after(50), POLICY) is None
 
 
 # ---- findings of an alert that is open ---------------------------------------------------------------------

@@ -625,3 +625,32 @@ def test_the_origin_that_has_said_for_the_longest_time_that_it_is_bad() -> None:
     assert worst({"gateway": of}, "gateway") == of["c"]
     assert worst({"gateway": {"a": of["a"]}}, "gateway") == of["a"]
     assert worst({"gateway": of}, "health") is None
+
+
+@pytest.mark.parametrize(("release_at", "held_s"), [(0.0, 50.5), (20.0, 30.5), (50.5, 0.0), (99.0, 0.0)])
+def test_a_signal_is_bad_for_as_long_as_the_release_has_served(release_at: float, held_s: float) -> None:
+    rule = WatchRule("mine", ((parse_rule("gateway disconnected for 30s"),),))
+    state = WatchState(release="a", release_at=T0 + release_at)
+    for at, detail in ((0.0, "at first"), (50.5, "no route")):
+        bad = {"gateway": Signal(True, detail), "health": Signal(True)}
+        state, news = advance_signals((rule,), state, "parts", bad, T0 + at)
+    name = "gateway disconnected for 30s"
+    assert state.conditions == {name: RuleState(broken=True, held_s=held_s, detail="no route")}
+    assert bool(news) == bool(state.firing) == (held_s >= 30)
+    # Ticks of the lane leave it as it stands.
+    after, _ = advance_watch((rule,), state, ServedTick(T0 + 60, 5.0, {"errors": Counts(9, 1)}))
+    assert after.conditions == state.conditions
+    well, _ = advance_signals((rule,), state, "parts", {"gateway": Signal(False)}, T0 + 60)
+    assert well.conditions == {name: RuleState()}
+    assert well.signals["health"]["parts"] == Heard(True, T0, T0 + 50.5)
+    # What was not heard for ten minutes is forgotten, whatever is said of another.
+    later, _ = advance_signals((rule,), state, "other", {"disk": Signal(False)}, T0 + 700)
+    assert later.signals == {"disk": {"other": Heard(False, T0 + 700, T0 + 700)}}
+    assert later.conditions == {name: RuleState()}
+
+
+def test_the_last_minutes_begin_with_the_slot_that_begins_then() -> None:
+    state, _ = advance_watch((), WatchState(), ServedTick(T0, 5.0, {"errors": Counts(9, 1)}))
+    ((begins, *_),) = state.recent
+    assert in_recent(state, begins + 300) == Served(5, 9, 1)
+    assert in_recent(state, begins + 300.1) == Served(0, 0, 0)
