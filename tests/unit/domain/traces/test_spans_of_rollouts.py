@@ -34,7 +34,7 @@ from bot.domain.rollout.events import (
     Transition,
 )
 from bot.domain.rollout.machine import machine
-from bot.domain.rollout.model import SYSTEM, Action, Actor, Desired, Release, Rollout
+from bot.domain.rollout.model import SYSTEM, Action, Actor, Desired, Phase, Release, Rollout
 from bot.domain.rollout.steps import Gate, Run, RunCommand, Shift, Soak, StopRuns
 from bot.domain.traces.effects import effect_span, effect_span_id, trace_id_of_claim
 from bot.domain.traces.ended import judged
@@ -758,3 +758,21 @@ def test_a_change_without_a_claim_or_without_a_before_ends_no_effect() -> None:
     assert order.error is None
     (order,) = spans_of(RolloutChange(replace(rollout, confirmed=4), rollout, T0, (), (why,), claim=claim))
     assert order.error == "It takes long."
+
+
+def test_a_way_back_without_a_known_beginning_or_release_is_a_span_all_the_same() -> None:
+    story = TracedStory()
+    story.to_halted()
+    before = replace(story.rollout, back_since=None)
+    at = story.at + timedelta(seconds=5)
+    closed = replace(before, phase=Phase.CANCELLED)
+    halt = next(span for span in spans_of(RolloutChange(closed, before, at, (), ())) if span.name == "halted")
+    assert (halt.start, halt.end, halt.span_id) == (at, at, span_id_of(halt.trace_id, "back", "halted", ""))
+    rolling = TracedStory()
+    rolling.to_soak().act(ONCALL, Action.ROLL_BACK)
+    bare = replace(rolling.rollout, stable=None)
+    back = replace(bare, phase=Phase.ROLLED_BACK)
+    (span,) = [each for each in spans_of(RolloutChange(back, bare, at, (), ())) if each.name == "roll back"]
+    assert (dict(span.attributes), span.error) == ({"cicd.pipeline.run.id": "7"}, None)
+    # While it is on its way, nothing ended.
+    assert spans_of(RolloutChange(bare, bare, at, (), ())) == ()

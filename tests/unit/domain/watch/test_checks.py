@@ -533,3 +533,19 @@ def test_answers_within_a_second_and_at_one_time_are_no_gap() -> None:
     back = Watched()
     back.take([passed(0, 2.0), passed(-0.5, 2.0)])
     assert (back.state.recent, back.state.slow_since) == (((START - 0.5, 2.0),), START - 0.5)
+
+
+def test_a_failure_at_the_time_to_which_the_clock_was_set_back_is_the_same_one() -> None:
+    watched = Watched()
+    watched.take([failed(0), failed(60), failed(0)])
+    assert (watched.state.failed, watched.state.failing_since) == ((START,), START)
+
+
+def test_an_hour_is_remembered_until_it_is_over_and_a_week_ago() -> None:
+    def kept(since: float) -> int:
+        hours = (Hour(START + since, HOUR_S, 0.0), Hour(START - HOUR_S, 0.0, 0.0))
+        watched = Watched(state=MonitorState(last=passed(-60), hours=hours))
+        watched.take([passed(0)])
+        return len(watched.state.hours)
+
+    assert (kept(-WEEK_S - HOUR_S), kept(-WEEK_S - HOUR_S - 1)) == (2, 1)
