@@ -90,7 +90,8 @@ def test_the_budget_that_is_left(now: float, before: float | None, expected: str
         (7, 7.0, 14, "7 (1.0 a day), down from 14"),
         (6, 7.0, 6, "6 (6.0 a week), as before"),
         (1, 7.0, None, "1 (1.0 a week), before: not known"),
-        (1, 28.0, 0, "1 (1.1 in 30 days), up from 0"),
+        (2, 28.0, 0, "2 (2.1 in 30 days), up from 0"),
+        (1, 7.5, 0, "1 (4.0 in 30 days), up from 0"),
         (0, 7.0, 0, "0 (none), as before"),
         (3, 0.5, 0, "3, up from 0"),
         (1, 1.0, 0, "1 (1.0 a day), up from 0"),
@@ -108,11 +109,12 @@ def test_how_often_was_deployed(deployments: int, days: float, before: int | Non
         (59.4, "59 s"),
         (119.4, "119 s"),
         (120.0, "2 min"),
+        (120.9, "2 min"),
         (150.1, "3 min"),
         (7200.0, "2 h"),
         (172_799.0, "48 h"),
         (172_800.0, "2.0 days"),
-        (216_000.0, "2.5 days"),
+        (237_600.0, "2.8 days"),
     ],
 )
 def test_lead_times_in_lengths_that_matter(seconds: float, length: str) -> None:

@@ -235,3 +235,17 @@ def test_requests_count_for_a_day_and_a_week_to_a_slot() -> None:
     assert (over.day, over.week) == (None, Availability(0.5, 5.0))
     none = lane_health(PRODUCTION, POLICY, served((8.5 * DAY_S, 10, 5, 0)), (), NOW)
     assert (none.day, none.week, none.by_checks) == (None, None, False)
+
+
+def test_the_edges_of_the_times_that_figures_are_of() -> None:
+    state = served((10, 100, 5, 5))
+    (slot, *_) = next(iter(state.conditions["p95 > 800ms over 1m for 10m"].window))
+    assert latency(RULES, state, slot + 300) is not None
+    assert latency(RULES, state, slot + 300.1) is None
+    p95 = QuantileRange(0.95, 0.25, 0.5, NOW - 300)
+    found = latency(RULES, replace(state, quantiles=(p95,)), NOW)
+    assert found is not None and found.lies == p95
+    ((begins, *_),) = state.day
+    ends = begins + DAY_S / 12
+    assert lane_health(PRODUCTION, POLICY, state, (), ends + DAY_S - 1).day is not None
+    assert lane_health(PRODUCTION, POLICY, state, (), ends + DAY_S).day is None

@@ -296,3 +296,8 @@ def test_what_a_process_tells_first() -> None:
     assert "redis" not in {each.labels["rule"] for each in found}
     assert state.untold == {"redis", "statements", "cpu"}
     assert {each.labels["process"] for each in found} == {"web-1"}
+
+
+def test_a_share_of_a_core_is_compared_as_it_is_shown() -> None:
+    assert "cpu" not in firing(lived(lambda at: replace(WELL, cpu_s=at * 0.70004), 900)[1])
+    assert "cpu" in firing(lived(lambda at: replace(WELL, cpu_s=at * 0.70006), 900)[1])
