@@ -80,7 +80,9 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
     head = wording_for(rollout.policy.words).failed_head if notice.what == "failed" else head
     title = f"{_title(rollout)} {head}"
     here, there = ((), tuple(roles)) if alarm else (tuple(roles), ())
-    users = tuple(notice.mention_users)
+    users = tuple(
+        user for user in notice.mention_users if user > 0
+    )  # Discord takes no id of a machine's account
     pings = _pings(here, users)
     # The mention and the subject share the first line: that is what a locked phone shows.
     said = [" ".join(p for p in (pings, f"{shape} **{title}**") if p), *_lines(notice, rollout)]
@@ -127,7 +129,7 @@ def _title(rollout: Rollout) -> str:
 
 
 def _pings(roles: Sequence[int], users: Sequence[int]) -> str:
-    return " ".join([*(f"<@&{role}>" for role in roles), *(f"<@{user}>" for user in users if user > 0)])
+    return " ".join([*(f"<@&{role}>" for role in roles), *(f"<@{user}>" for user in users)])
 
 
 def _joined(lines: Sequence[str], mark: str) -> str:

@@ -242,6 +242,12 @@ BOTH_SIDES: list[tuple[str, JSON, JSON, str]] = [
         "allowed_mentions",
     ),
     (
+        "mentioned ids",
+        {"content": "x", "allowed_mentions": {"users": ["1"]}},
+        {"content": "x", "allowed_mentions": {"users": ["-9"]}},
+        "allowed_mentions.users.0",
+    ),
+    (
         "mention kinds",
         {"content": "x", "allowed_mentions": {"parse": ["everyone"]}},
         {"content": "x", "allowed_mentions": {"parse": ["all"]}},

@@ -31,6 +31,15 @@ async def test_an_alarm_calls_roles_in_alerts_and_people_in_deploys() -> None:
     assert alerts.nonce != deploys.nonce
 
 
+async def test_an_account_of_a_machine_is_not_mentioned() -> None:
+    engine = rollouts.engine()
+    rollout = await rollouts.soaking(engine, version="1.5.1")
+    notice = Notice("n-8", rollout.id, "failed", "It failed.", (), (-9, 11))
+    (deploys,) = words(notice, await engine.view(rollout.id), [], "")
+    assert deploys.users == (11,)
+    assert deploys.content.startswith("<@11> ")
+
+
 def test_an_alert_is_posted_in_its_channel_and_calls_no_one_unless_it_says() -> None:
     told = Announcement(
         "k-1", 1, "Panic stop is on", "oncall switched it on: @everyone smoke.", channel="deploys"

@@ -49,7 +49,7 @@ def read_allowed(body: Fields) -> Allowed:
             )
     lists: dict[str, frozenset[str]] = {}
     for key in ("users", "roles"):
-        ids = frozenset(str(one) for one in given.items(key, 100) or [])
+        ids = frozenset(given.snowflakes(key, 100) or [])
         lists[key] = ids
         if ids and key in parse:
             given.complain(
