@@ -12,6 +12,7 @@ from bot.adapters.postgres.connection.database import Database
 from bot.adapters.targets.redacted import RedactedTargets
 from bot.composition.adapters import make_releases
 from bot.domain.config import Catalog
+from bot.domain.judge.evidence.counters import Sample
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.model import Action, Phase, Release, Rollout
 from bot.engine.api import RollbackRequest
@@ -61,6 +62,32 @@ async def test_another_source_and_target_in_the_catalog_leave_a_running_rollout_
         await slipway.reaches(rollout, Phase.SUCCEEDED)
         assert (await world.target.observe(PRODUCTION)).weight_of(V150.digest) == 100
         assert (probe.compared[PRODUCTION], second.applied) == (0, [])
+
+
+class OtherInstances(FakeMetrics):
+    """A source that counts by instances of its own, as one does that reads every instance for itself."""
+
+    def _one(self, key: str, digest: str, at: float) -> Sample:
+        sample = super()._one(key, digest, at)
+        return replace(sample, readings=tuple(replace(each, instance="pid-1") for each in sample.readings))
+
+
+async def test_another_source_in_the_catalog_is_no_crash_in_the_middle_of_a_soak(dsn: str) -> None:
+    world, probe = World(dsn, catalog(LONG)), OtherInstances("probe")
+    await world.serve()
+    async with two_of_each(world, FakeTarget(), probe) as slipway:
+        rollout = await slipway.soaking()
+        assert rollout.judge_state is not None
+        before_s = rollout.judge_state.soak.measured_s
+        world.catalog = catalog(LONG, metrics=("probe",))
+
+        async def went_on() -> bool:
+            now = await slipway.now(rollout)
+            assert now.phase is Phase.SOAKING, now.outcome  # "instance router was replaced by pid-1"
+            return now.judge_state is not None and now.judge_state.soak.measured_s > before_s + 1.0
+
+        await until(went_on)
+        assert probe.compared[PRODUCTION] == 0
 
 
 async def test_the_next_rollout_goes_by_the_new_catalog(dsn: str) -> None:
