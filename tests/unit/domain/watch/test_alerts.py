@@ -779,6 +779,20 @@ def test_what_becomes_worse_says_from_what_to_what_and_tells_its_owner() -> None
     assert (same.severity, same.escalates_from) == (Severity.MEDIUM, T0)
 
 
+def test_an_alert_is_as_severe_as_the_worst_that_fires() -> None:
+    """By rank: in the order of letters, low comes before medium."""
+    low = opened(Severity.LOW).alert
+    for severity in (Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL):
+        change = heard(low, finding("gateway", 5, severity=severity), 5)
+        assert change.alert.severity is severity
+        assert change.entries[1].text == f"It is {severity} now; it was low."
+    medium = heard(low, finding("gateway", 5, severity=Severity.MEDIUM), 5).alert
+    assert medium.firing[0].finding.severity is Severity.MEDIUM
+    # It stays what it was at its worst.
+    milder = heard(medium, finding("gateway", 9, firing=False), 9).alert
+    assert milder.severity is Severity.MEDIUM
+
+
 @pytest.mark.parametrize(("seconds", "steps", "called"), [(59.9, 1, False), (60, 1, True), (5, 2, True)])
 def test_the_first_people_are_called_again_after_a_minute(seconds: float, steps: int, called: bool) -> None:
     high = replace(opened(Severity.HIGH).alert, steps_done=steps)
