@@ -29,7 +29,7 @@ ChartOf = Callable[[int], Awaitable[tuple[bytes, float] | None]]
 
 # Discord caps edits of messages older than an hour.
 MOVE_AFTER = timedelta(minutes=50)
-# A chart costs some 50 ms of processor time: all cards together get two a second, and a card a new one when what it
+# A chart costs some 25 ms of processor time: all cards together get two a second, and a card a new one when what it
 # shows has grown by a hundredth, some seven pixels, within these bounds.
 CHARTS_PACE_S, GROWN = 0.5, 0.01
 CHART_EVERY_S, CHART_SELDOM_S = 10.0, 30.0

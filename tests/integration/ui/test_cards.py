@@ -369,6 +369,25 @@ async def test_the_last_card_of_a_quick_rollback_has_a_chart_of_everything_measu
         assert len(card["attachments"]) == 1 and card["attachments"] != before
 
 
+async def test_the_chart_of_half_an_hour_waits_longer_for_the_next_one_until_the_state_changes(
+    tmp_path: Path,
+) -> None:
+    async def chart(seen: RolloutView) -> bytes:
+        return bytes.fromhex("89504e470d0a1a0a") + b"\0" * 64
+
+    async with standing(tmp_path, chart=chart) as stand:
+        rollout = await rollouts.soaking(stand.engine)
+        rollouts.measured(stand.engine, rollout.id, seconds=2000.0)
+        await stand.announcer.draw_card(rollout.id)
+        await stand.until(lambda: _pictured(stand))
+        (entry,) = stand.announcer._scheduler._entries.values()
+        assert entry.chart_every_s == 20.0
+        rollouts.measured(stand.engine, rollout.id, 200, 60)
+        await stand.announcer.draw_card(rollout.id)
+        assert "Rolling back" in (await stand.card())["text"]
+        assert entry.chart_every_s == 10.0
+
+
 async def test_a_chart_that_was_slow_does_not_replace_the_last_one(tmp_path: Path) -> None:
     """A soaking rollout's chart is still being drawn when the rollout ends."""
     drawing, go_on = asyncio.Event(), asyncio.Event()
