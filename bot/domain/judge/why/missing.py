@@ -74,11 +74,10 @@ def _fewer_bad(what_if: WhatIf, subject: Subject) -> Iterator[str]:
 
     def passes(last: int) -> bool:
         taken = edits.last_bad(bad, last)
-        first = min(taken)
-        found, state = what_if.first_failure(
-            first, lambda n, each: edits.more_bad(each, names, -taken.get(n, 0))
+        _, state = what_if.first_failure(
+            min(taken), lambda n, each: edits.more_bad(each, names, -taken.get(n, 0))
         )
-        return found is None and what_if.outcome(state) is Outcome.PASS
+        return what_if.outcome(state) is Outcome.PASS
 
     fewest = edits.smallest(range(1, most + 1), passes)
     if fewest is not None:

@@ -144,10 +144,10 @@ class WhatIf:
 
         def outcome(more: int) -> Outcome:
             added = edits.spread(room, more)
-            found, state = self.first_failure(
+            _, state = self.first_failure(
                 soak[0], lambda n, each: edits.more_bad(each, names, added.get(n, 0))
             )
-            return Outcome.FAIL if found is not None else self.outcome(state)
+            return self.outcome(state)
 
         kept = edits.smallest(range(1, whole + 1), lambda more: outcome(more) is not Outcome.PASS)
         failed = edits.smallest(range(1, whole + 1), lambda more: outcome(more) is Outcome.FAIL)
@@ -165,8 +165,8 @@ class WhatIf:
 
     def _passes(self, subject: Subject, limit: float) -> bool:
         policy = self.with_limit(subject, limit)
-        found, state = self.first_failure(0, policy=policy)
-        return found is None and self.outcome(state, policy) is Outcome.PASS
+        _, state = self.first_failure(0, policy=policy)
+        return self.outcome(state, policy) is Outcome.PASS
 
     # ---- what would have kept it waiting -------------------------------------------------------------------
 

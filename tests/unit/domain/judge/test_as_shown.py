@@ -203,6 +203,13 @@ CASES: Mapping[str, Case] = {
     "common trouble in a block that is not complete": Case(
         JudgePolicy((ERRORS,), burst_s=60.0), _even(3, (100, 20), stable=(900, 180))
     ),
+    "common trouble that is over before its block is": Case(
+        JudgePolicy((ERRORS,), burst_s=600.0),
+        [
+            *_even(3, (100, 20), stable=(900, 180)),
+            *(tick(n, (100, 0), stable=(900, 0)) for n in range(4, 80)),
+        ],
+    ),
     "worse than stable, measurement by measurement": Case(
         JudgePolicy((COMPARED,)), _even(20, (1000, 8), stable=(1000, 1))
     ),

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.backtest import Backtest, Fault, RuleAlarms, backtest, why_not
 from bot.domain.judge.history.dependence import calibrated
-from bot.domain.judge.history.planning import SHARES, needed_s, suggested
+from bot.domain.judge.history.planning import SHARES, needed_s, strictest, suggested
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy
 from bot.domain.judge.rules import parse_rule
@@ -56,6 +56,54 @@ def test_a_smaller_share_of_the_traffic_takes_longer() -> None:
 def test_the_same_seed_gives_the_same_result() -> None:
     ticks = ticks_of(independent(Random(4)))
     assert backtest(POLICY, ticks, 0.1, replays=10) == backtest(POLICY, ticks, 0.1, replays=10)
+
+
+def test_by_default_it_is_replayed_300_times() -> None:
+    ticks = ticks_of(independent(Random(4)))
+    found = backtest(POLICY, ticks, 0.1)
+    assert found is not None and found.replays == 300
+    assert found == backtest(POLICY, ticks, 0.1, replays=300, seed=1)
+
+
+def test_plain_rules_take_no_part() -> None:
+    ticks = ticks_of(independent(Random(4), 0.05))
+    ruled = replace(
+        POLICY, objectives=(replace(ERRORS, limit=0.5),), rules=(parse_rule("error_rate > 0.1%"),)
+    )
+    found = backtest(ruled, ticks, 0.5, replays=5)
+    assert found is not None and found.alarms == 0
+
+
+def test_only_measurements_of_about_the_planned_length_are_replayed() -> None:
+    """Half a tick more or less will do."""
+    good = ticks_of([0] * 400)
+    for seconds, taken in ((2.4, 400), (2.5, 500), (7.5, 500), (7.6, 400)):
+        more = ticks_of([0] * 100, seconds=seconds, start=2000.0)
+        found = backtest(POLICY, [*good, *more], 0.1, replays=2)
+        assert found is not None and found.history_s == taken * 5.0
+
+
+def test_360_measurements_are_enough() -> None:
+    found = backtest(POLICY, ticks_of([0] * 360), 0.1, replays=2)
+    assert found is not None and (found.history_s, found.share) == (1800.0, 0.1)
+
+
+@pytest.mark.parametrize(("planned", "burst_s", "plan_s"), [(1, 5.0, 5.0), (3, 5.0, 15.0), (3, 20.0, 60.0)])
+def test_a_replay_is_as_long_as_the_plan(planned: int, burst_s: float, plan_s: float) -> None:
+    policy = replace(POLICY, planned_ticks=planned, burst_s=burst_s)
+    found = backtest(policy, ticks_of([0] * 400), 0.1, replays=2)
+    assert found is not None and found.plan_s == plan_s
+
+
+def test_what_rises_is_the_rate_of_errors() -> None:
+    """The first objective is another one; a limit of 50% on errors hides the rise."""
+    ticks = [
+        replace(tick, counts=dict.fromkeys(("p99", "errors"), tick.counts["errors"]))
+        for tick in ticks_of([0] * 400)
+    ]
+    for errors, is_found in ((ERRORS, True), (replace(ERRORS, limit=0.5), False)):
+        found = backtest(JudgePolicy((SLOW, errors)), ticks, 0.25, replays=2)
+        assert found is not None and (found.faults[-1].found_s is not None) is is_found
 
 
 def test_too_little_history_or_nothing_to_judge_gives_none() -> None:
@@ -179,6 +227,17 @@ def test_soaks_are_as_long_as_the_traffic_needs() -> None:
     lines = found.lines()
     assert lines[0] == "This lane has about 20 requests a second. To find an error rate of 5%:"
     assert lines[-1].startswith("Suggested: [{verify: /healthz}, {shift: 5}, {soak: ")
+
+
+def test_the_strictest_enforced_objective_says_how_long_soaks_are() -> None:
+    watched, strict, loose = (
+        replace(ERRORS, name="watched", limit=0.001, enforce=False),
+        replace(ERRORS, name="strict", limit=0.01),
+        replace(ERRORS, name="loose", limit=0.05),
+    )
+    for order in ((watched, strict, loose), (loose, watched, strict)):
+        assert strictest(JudgePolicy(order)) is strict
+    assert strictest(JudgePolicy((watched,))) is None
 
 
 def test_a_request_a_minute_cannot_be_judged_by_its_errors() -> None:

@@ -187,6 +187,30 @@ def test_a_slower_tail_is_named_by_a_quantile_that_shows_it() -> None:
     assert found.quantile == 0.75
 
 
+CLOSE = (0.1, 0.14, 0.2, 0.28, 0.4, 0.56)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "quantile"),
+    [
+        ((300, 700, 720, 750, 1000, 1000), 0.75),  # p50 1.2, p75 1.4, p90 1.26 times stable's
+        ((300, 700, 760, 900, 950, 1000), 0.5),  # p50 1.2 times, the others as fast
+        ((460, 600, 750, 900, 950, 1000), None),  # p50 1.1 times
+        ((500, 600, 750, 900, 950, 1000), None),
+    ],
+)
+def test_a_candidate_that_is_a_little_slower_everywhere_is_shown_where_it_is_clearest(
+    candidate: tuple[int, ...], quantile: float | None
+) -> None:
+    """There is much evidence, and no quantile is 1.5 times as slow: 1.2 times is enough for a warning."""
+    theirs = Histogram(CLOSE, (500, 600, 750, 900, 950, 1000), 1000)
+    odds = LatencyState(log_a=(9.0,) * 10, blocks=3)
+    state = seen([Tick(FIVE, FIVE, {}, latency=(Histogram(CLOSE, candidate, 1000), theirs))], state=odds)
+    found = slower(state)
+    assert (found and found.quantile) == quantile
+    assert (state.log_m > 4.6) is (quantile is not None), "what was gathered is dropped without a warning"
+
+
 def test_a_candidate_that_recovers_loses_its_warning() -> None:
     slow = seen(Stream(times=4.0).ticks(1, 40))
     assert slow.warned_at is not None
