@@ -776,3 +776,14 @@ def test_a_way_back_without_a_known_beginning_or_release_is_a_span_all_the_same(
     assert (dict(span.attributes), span.error) == ({"cicd.pipeline.run.id": "7"}, None)
     # While it is on its way, nothing ended.
     assert spans_of(RolloutChange(bare, bare, at, (), ())) == ()
+
+
+def test_a_step_that_is_no_soak_has_a_verdict_only_where_it_turned_the_rollout_back() -> None:
+    story = TracedStory()
+    story.to_soak().soaked().act(ONCALL, Action.ROLL_BACK)
+    assert story.rollout.verdict is not None
+    assert (story.named("shift 100%").events, story.named("shift 100%").error) == ((), None)
+    judged_back = TracedStory()
+    judged_back.to_soak().soaked().tick(400, 300)
+    (event,) = judged_back.named("shift 100%").events
+    assert (event.attributes["slipway.verdict"], event.at) == ("FAIL", judged_back.at)

@@ -549,3 +549,9 @@ def test_an_hour_is_remembered_until_it_is_over_and_a_week_ago() -> None:
         return len(watched.state.hours)
 
     assert (kept(-WEEK_S - HOUR_S), kept(-WEEK_S - HOUR_S - 1)) == (2, 1)
+
+
+def test_a_slow_check_of_which_no_answer_is_known_any_more_says_no_time() -> None:
+    state = MonitorState(last=failed(0), slow_since=START - 900, firing=frozenset({MonitorRule.SLOW}))
+    (found,) = standing(MONITOR, state)
+    assert (found.value, found.limit, found.at.timestamp()) == ("", "800 ms for 10 min", START - 900)

@@ -265,3 +265,10 @@ def test_one_that_is_planned_from_before_it_was_given_holds_at_once() -> None:
     assert given.active(EPOCH) and given.active(after(-30))
     planned = silence(since=60, at=EPOCH)
     assert not planned.active(after(59)) and planned.active(after(60)) and planned.active(after(3599))
+
+
+def test_a_planned_silence_that_was_shortened_ends_sooner() -> None:
+    quiet = opened(silence()).alert
+    shorter = looked(quiet, 10, silence(until=600))
+    assert shorter is not None
+    assert (shorter.alert.silence_id, shorter.alert.silenced_until) == (1, after(600))
