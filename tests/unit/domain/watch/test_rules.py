@@ -520,6 +520,7 @@ def test_the_state_as_json_and_of_a_row_from_before_signals() -> None:
     assert (stored["at"], stored["firing"], stored["release"]) == (T0 + 5, {}, "sha256:a")
     assert stored["day"] == [[*state.day[0]]] and stored["quantiles"] == [[0.95, 0.1, None, T0]]
     assert stored["signals"]["gateway"] == {"parts": [True, T0 + 10, T0 + 10, ""]}
+    assert WatchState.from_json(stored) == state
     for newer in ("release_at", "signals", "quantiles"):
         del stored[newer]
     old = replace(state, release_at=0.0, signals={}, quantiles=())
