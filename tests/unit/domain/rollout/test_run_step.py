@@ -67,6 +67,12 @@ def test_it_may_come_last_and_a_failure_then_rolls_back() -> None:
     assert "smoke tests failed: GET /smoke should answer 200" in story.rollout.outcome
 
 
+def test_the_audit_log_has_its_beginning_and_its_end() -> None:
+    story = reported(approved())
+    told = [(t.what, t.why) for t in story.transitions]
+    assert {("running", "Running migrate."), ("ran", "migrate passed.")} <= set(told)
+
+
 def test_a_rollback_ends_what_runs() -> None:
     story = approved().act(LEAD, Action.CANCEL)
     assert story.rollout.phase is Phase.CANCELLED
