@@ -65,15 +65,6 @@ def test_by_default_it_is_replayed_300_times() -> None:
     assert found == backtest(POLICY, ticks, 0.1, replays=300, seed=1)
 
 
-def test_plain_rules_take_no_part() -> None:
-    ticks = ticks_of(independent(Random(4), 0.05))
-    ruled = replace(
-        POLICY, objectives=(replace(ERRORS, limit=0.5),), rules=(parse_rule("error_rate > 0.1%"),)
-    )
-    found = backtest(ruled, ticks, 0.5, replays=5)
-    assert found is not None and found.alarms == 0
-
-
 def test_only_measurements_of_about_the_planned_length_are_replayed() -> None:
     """Half a tick more or less will do."""
     good = ticks_of([0] * 400)

@@ -206,10 +206,10 @@ def test_ids_are_those_of_the_rollout_whatever_process_and_time_zone_they_are_ma
 
 
 def test_a_process_that_was_restarted_before_each_change_makes_the_same_spans() -> None:
-    class OneProcess(TracedStory):
+    class TracedProcess(TracedStory):
         forgetful = False
 
-    assert succeeded(TracedStory()).spans == succeeded(OneProcess()).spans
+    assert succeeded(TracedStory()).spans == succeeded(TracedProcess()).spans
 
 
 def test_a_change_is_made_into_spans_once_and_a_change_without_an_end_into_none() -> None:
