@@ -61,6 +61,11 @@ async def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*.log*"))
 
 
+async def written(folder: Path) -> bool:
+    """Whether a writer has begun."""
+    return (folder / "logs" / ".writer").exists()
+
+
 def writer_of(folder: Path) -> psutil.Process:
     return psutil.Process(int((folder / "logs" / ".writer").read_text()))
 
@@ -147,6 +152,34 @@ async def test_next_host_hides_what_the_former_one_started_a_release_with(tmp_pa
         seen = await until_seen(again, QUIET, RunState.CRASHED)
         assert "last words: cannot reach ***" in seen.instances[0].detail
     finally:
+        await again.close()
+
+
+async def test_last_words_of_a_release_that_a_former_host_started_are_waited_for(tmp_path: Path) -> None:
+    """The writer is late: what was printed is still in the pipe when the release is gone."""
+    runtime = runtime_of(tmp_path)
+    await runtime.start(lambda lane: None)
+    over = tmp_path / "over"
+    says = f"import os, time\nwhile not os.path.exists({str(over)!r}): time.sleep(0.02)\nprint('farewell')"
+    release = prints(says, QUIET)
+    runtime.run(QUIET, release, restart=False)
+    await until_seen(runtime, QUIET, RunState.READY)
+    await until(lambda: written(tmp_path), bool)
+    await host_dies()
+
+    again = runtime_of(tmp_path)
+    await again.start(lambda lane: None)
+    writer = writer_of(tmp_path)
+    try:
+        again.run(QUIET, release, restart=False)
+        writer.suspend()
+        over.touch()
+        await asyncio.sleep(0.5)
+        writer.resume()
+        seen = await until_seen(again, QUIET, RunState.CRASHED)
+        assert "last words: farewell" in seen.instances[0].detail
+    finally:
+        writer.resume()
         await again.close()
 
 

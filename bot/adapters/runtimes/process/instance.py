@@ -190,6 +190,8 @@ class ProcessInstance:
                 await self._spawn()
             except OSError as problem:
                 return not_started(problem)
+        else:
+            await self._join_output()
         problem_text = await self._become_ready()
         if problem_text:
             return problem_text
@@ -276,6 +278,15 @@ class ProcessInstance:
             await asyncio.to_thread(self._output.wait_written)
         printed = await asyncio.to_thread(logs.last_words, self._log, self._log_start, self._redactor())
         return self._process.ending + (f"; last words: {printed}" if printed else "")
+
+    async def _join_output(self) -> None:
+        """Hold the pipe of a process that a former host started, so that its last words can be waited for."""
+        try:
+            self._output = await self._around.output(self._log)
+        except OSError as problem:
+            log.warning("%s: its output cannot be waited for: %s", self._log, problem)
+        else:
+            os.close(self._output.child)
 
     def _forget_output(self) -> None:
         if self._output is not None:
