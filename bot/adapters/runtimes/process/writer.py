@@ -94,7 +94,6 @@ class Writer:
 
     def run(self) -> None:
         """Until it is told to end, its folder is gone, or all releases have been for a while."""
-        signal.signal(signal.SIGTERM, self._end)
         heard = time.monotonic()
         while not self._ending and self._folder.is_dir() and time.monotonic() - heard < _ALONE_S:
             self._look()
@@ -130,7 +129,8 @@ class Writer:
             if drain.silent:
                 drain.move()
 
-    def _end(self, *_: object) -> None:
+    def end(self, *_: object) -> None:
+        """Write what was printed, and end `run`. A handler of signals."""
         self._ending = True
 
 
@@ -196,10 +196,12 @@ def main(folder: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
+        writer = Writer(folder)
+        signal.signal(signal.SIGTERM, writer.end)  # before anyone can know its pid
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        Writer(folder).run()
+        writer.run()
 
 
 if __name__ == "__main__":
