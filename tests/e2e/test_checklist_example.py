@@ -178,7 +178,7 @@ async def test_the_checklist_from_staging_to_a_rollback_by_command_errors(
 async def test_each_of_the_other_triggers_rolls_back_at_once(
     dsn: str, tmp_path: Path, server: SshServer, pages: Program, github: GithubApi
 ) -> None:
-    shorter = [(f"{rule} for 2m", f"{rule} for 3s") for rule in ("p99 > 5s", "gateway disconnected")]
+    shorter = [(f"{rule} for 2m", f"{rule} for 3s") for rule in ("p99 > 5s over 5m", "gateway disconnected")]
     async with bot_on_two_hosts(dsn, tmp_path, server, pages, github, *shorter) as (here, _):
         staging = Invocations(here.stage, "chopsticks-test", RATE)
         production = Invocations(here.stage, "chopsticks", RATE)
@@ -186,7 +186,7 @@ async def test_each_of_the_other_triggers_rolls_back_at_once(
             for environment in ("staging", "production"):
                 await deployed(here, "1.1.0", environment)
             for version, trigger in (
-                ("1.3.0", "p99 > 5s for 3s"),
+                ("1.3.0", "p99 > 5s over 5m for 3s"),
                 ("1.4.0", "gateway disconnected for 3s"),
                 ("1.5.0", "database > 1% over 5m"),
                 ("1.6.0", "any P1 alert firing"),

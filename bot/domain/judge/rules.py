@@ -18,7 +18,7 @@ EXAMPLES = (
     "any P1 alert firing",
     "gateway disconnected for 2m",
 )
-# A candidate that is worse than stable by chance is so at most so often.
+# A candidate that is worse than stable, or than a limit, by chance is so at most so often.
 _BY_CHANCE = 0.01
 # Of a rule's limit: above it, stable is in trouble too.
 _TROUBLE = 0.5
@@ -182,9 +182,14 @@ def _paired(rule: Rule, tick: Tick, candidate: Counts) -> tuple[int, int, int, i
     return stable.total, stable.bad, candidate.bad, round(1000 * share * (candidate.bad + stable.bad))
 
 
+def _tolerated(rule: Rule) -> float:
+    """The share of requests that may be bad."""
+    return rule.limit if rule.quantile is None else 1 - rule.quantile
+
+
 def _breaks(rule: Rule, total: int, bad: int, of: float = 1.0) -> bool:
     """Whether the rate breaks that part of the limit."""
-    tolerated = of * (rule.limit if rule.quantile is None else 1 - rule.quantile)
+    tolerated = of * _tolerated(rule)
     rate = bad / total if total else 0.0
     # 1 - 0.99 is a little above 0.01, and exactly 1% of requests must not hang on that.
     above = rate > tolerated + 1e-12 or (rule.op == ">=" and rate >= tolerated - 1e-12)
@@ -214,6 +219,18 @@ def _held(state: RuleState, broken: bool, seconds: float) -> float:
 def fails(rule: Rule, state: RuleState) -> bool:
     """Whether the rule has been broken for as long as it demands."""
     return state.broken and state.held_s >= rule.for_s
+
+
+def in_doubt(rule: Rule, state: RuleState) -> bool:
+    """Whether it would be broken, had it lasted for its time or were there as many requests as its minimum.
+
+    Of requests, more must be bad than chance explains at the limit: one slow request of 30 says nothing of p99.
+    """
+    if fails(rule, state):
+        return False
+    if rule.signal is not None:
+        return state.broken
+    return state.bad > 0 and at_least(state.bad, state.total, _tolerated(rule)) <= _BY_CHANCE
 
 
 SLOTS = 12

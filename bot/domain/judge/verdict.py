@@ -19,7 +19,7 @@ from bot.domain.judge.explain import (
     traffic_sentence,
 )
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
-from bot.domain.judge.rules import RuleState, fails, shared
+from bot.domain.judge.rules import RuleState, fails, in_doubt, shared
 from bot.domain.judge.state import JudgeState, Trial
 from bot.domain.judge.statistics.instances import Standing, beside, culprit, judged_by, sick
 from bot.domain.judge.statistics.latency import RATIO, slower
@@ -114,7 +114,7 @@ def verdict(state: JudgeState, policy: JudgePolicy, *, soak_required_s: float | 
     troubled = any(
         o.enforce and t.trouble == "shared" for o, t in zip(policy.objectives, state.trials, strict=True)
     ) or any(
-        rule.enforce and _rule_outcome(policy, rule, standing) is Outcome.INSUFFICIENT
+        rule.enforce and _in_common_trouble(policy, rule, standing)
         for rule, standing in zip(policy.rules, state.rules, strict=True)
     )
     return Verdict(outcome, reasons, _evidence(state, policy), troubled and outcome is Outcome.INSUFFICIENT)
@@ -163,7 +163,10 @@ def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | No
             rule.name,
             outcome,
             rule_sentence(
-                rule, standing, failed=outcome is not Outcome.PASS, shared=outcome is Outcome.INSUFFICIENT
+                rule,
+                standing,
+                failed=fails(rule, standing),
+                shared=_in_common_trouble(policy, rule, standing),
             ),
             None if rule.signal else rate,
             None if rule.signal else limit,
@@ -234,11 +237,14 @@ def warnings(state: JudgeState) -> Iterator[Reason]:
 
 
 def _rule_outcome(policy: JudgePolicy, rule: Rule, standing: RuleState) -> Outcome:
+    if _in_common_trouble(policy, rule, standing) or in_doubt(rule, standing):
+        return Outcome.INSUFFICIENT
+    return Outcome.FAIL if fails(rule, standing) else Outcome.PASS
+
+
+def _in_common_trouble(policy: JudgePolicy, rule: Rule, standing: RuleState) -> bool:
     """A rule that stable breaks as well fails nothing: rolling back would not help."""
-    if not fails(rule, standing):
-        return Outcome.PASS
-    common = policy.on_common_trouble == "hold" and shared(rule, standing)
-    return Outcome.INSUFFICIENT if common else Outcome.FAIL
+    return policy.on_common_trouble == "hold" and fails(rule, standing) and shared(rule, standing)
 
 
 def _limit_reason(state: JudgeState, policy: JudgePolicy, index: int, objective: Objective) -> Reason:

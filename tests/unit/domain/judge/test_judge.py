@@ -314,6 +314,29 @@ def test_rules_fail_now_and_recover() -> None:
     assert said(policy, visited).outcome is Outcome.PASS
 
 
+@pytest.mark.parametrize("enforce", [True, False])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "error_rate > 5% over 5m with at least 200 requests",
+            "20% bad (36 of 180); applies from 200 requests",
+        ),
+        ("error_rate > 5% over 5m for 1m", "20% bad (36 of 180), for 50 s so far"),
+        ("health check failing for 1m", "yes, for 55 s so far"),
+    ],
+)
+def test_a_soak_does_not_pass_with_an_enforced_rule_in_doubt(text: str, sentence: str, enforce: bool) -> None:
+    rule = parse_rule(text, enforce=enforce)
+    failing = {"health": Signal(True)}
+    ticks = [
+        replace(tick(n, (15, 3), names=(rule.name,), signals=failing), requests=15) for n in range(1, 13)
+    ]
+    found = said(JudgePolicy(rules=(rule,)), ticks)
+    assert (found.outcome, found.hold) == (Outcome.INSUFFICIENT if enforce else Outcome.PASS, False)
+    assert reason(found, rule.name) == f"{text}: {sentence}"
+
+
 @pytest.mark.parametrize(
     "policy",
     [

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.judge.evidence.ticks import Signal, Tick
 from bot.domain.judge.explain import rule_sentence
 from bot.domain.judge.judge import JudgePolicy, Rule, RuleError, parse_rule
-from bot.domain.judge.rules import EXAMPLES, RuleState, advance_rule, fails, push, shared, sums
+from bot.domain.judge.rules import EXAMPLES, RuleState, advance_rule, fails, in_doubt, push, shared, sums
 from tests.support.rules.judging import tick
 
 
@@ -234,6 +234,39 @@ def test_p99_is_a_proportion_that_must_last() -> None:
     assert not fails(rule, after(rule, *slow[:4]))
     assert fails(rule, after(rule, *slow))
     assert not fails(rule, after(rule, *(rated(rule, n, 100, 1) for n in range(1, 9))))
+
+
+@pytest.mark.parametrize(
+    ("text", "total", "bad", "doubted"),
+    [
+        ("error_rate > 5% over 5m with at least 100 requests", 99, 33, True),
+        ("error_rate > 5% over 5m with at least 100 requests", 100, 33, False),  # fails
+        ("error_rate > 5% over 5m with at least 100 requests", 99, 12, True),
+        ("error_rate > 5% over 5m with at least 100 requests", 99, 11, False),  # by chance in 1.1%
+        ("error_rate > 5% over 5m with at least 100 requests", 99, 0, False),
+        ("p99 > 5s over 5m with at least 200 requests", 30, 1, False),
+        ("p99 > 5s over 5m with at least 200 requests", 30, 3, True),
+        ("p99 > 5s over 5m for 2m", 100, 2, False),  # broken, as every fourth time by chance
+        ("p99 > 5s over 5m for 2m", 100, 5, True),
+        ("orders > 0% over 5m", 10, 1, True),
+    ],
+)
+def test_a_rule_is_in_doubt_with_more_bad_requests_than_chance_explains(
+    text: str, total: int, bad: int, doubted: bool
+) -> None:
+    rule = parse_rule(text)
+    assert in_doubt(rule, after(rule, rated(rule, 1, total, bad))) is doubted
+
+
+def test_a_broken_signal_is_in_doubt_until_it_has_lasted() -> None:
+    rule = parse_rule("gateway disconnected for 10s")
+    away, back = (tick(n, signals={"gateway": Signal(bad)}) for n, bad in ((1, True), (4, False)))
+    assert in_doubt(rule, after(rule, away))
+    assert not in_doubt(rule, RuleState())
+    assert not in_doubt(rule, after(rule, away, back))
+    lasted = after(rule, *(tick(n, signals={"gateway": Signal(True)}) for n in range(1, 4)))
+    assert fails(rule, lasted)
+    assert not in_doubt(rule, lasted)
 
 
 def test_what_could_not_be_read_neither_counts_nor_interrupts() -> None:
