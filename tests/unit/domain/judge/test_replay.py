@@ -14,6 +14,7 @@ from bot.domain.judge.evidence.ticks import (
     CounterReading,
     Sample,
     Signal,
+    Tick,
     begin_evidence,
     difference,
     traffic_rose,
@@ -119,3 +120,13 @@ def test_what_sources_say_is_kept_in_brief() -> None:
         < 1200
     )
     assert all(set(each.tick.signals) <= {"health"} for each in kept)
+
+
+def test_a_histograms_buckets_are_kept_with_the_ticks_that_change_them() -> None:
+    buckets = {"p99": 2.0}
+    first = Tick(5.0, FIVE, {}, buckets=buckets)
+    state = begin(POLICY)
+    assert judged_tick(state, POLICY, first, None).tick.buckets == buckets
+    state = advance(state, POLICY, first)
+    assert judged_tick(state, POLICY, replace(first, at=10.0), None).tick.buckets == {}
+    assert judged_tick(state, POLICY, replace(first, buckets={"p99": 5.0}), None).tick.buckets == {"p99": 5.0}

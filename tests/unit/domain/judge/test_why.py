@@ -364,3 +364,22 @@ def test_whatever_happened_it_can_be_opened(seed: int, length: int) -> None:
     assert why.sentence.endswith(".")
     assert sum(b.total for b in why.blocks) <= sum(k.tick.candidate["errors"].total for k in lived.kept)
     assert all(each[0].isupper() or each[0].isdigit() for each in why.changes)
+
+
+def test_good_ticks_follow_the_last_one_at_the_rate_of_the_soak() -> None:
+    lived = Lived(TWICE, looks(0.0, n=4))
+    ahead = list(edits.good_ticks([each.tick for each in lived.kept], lived.kept[-1], TWICE, 3))
+    assert [each.tick.at for each in ahead] == [25.0, 30.0, 35.0]
+    assert [each.tick.candidate for each in ahead] == [{"errors": Counts(25, 0)}] * 3
+    assert [each.tick.stable for each in ahead] == [{"errors": Counts(100, 0)}] * 3
+    assert [each.tick.requests for each in ahead] == [25] * 3
+
+
+def test_ticks_in_which_a_source_counted_only_stable_are_no_evidence_of_the_comparison() -> None:
+    policy = JudgePolicy((Objective("errors", "errors", 0.5, ratio=2.0),), planned_ticks=60)
+    seen = looks(0.2)
+    why = Lived(
+        policy, [replace(tick, candidate={}) if n == 1 else tick for n, tick in enumerate(seen)]
+    ).why()
+    assert why.sentence.startswith("errors against stable: ")
+    assert (why.blocks[1].total, why.blocks[1].left_out) == (0, "no requests")
