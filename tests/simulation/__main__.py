@@ -14,7 +14,7 @@ from tests.simulation.planted import BUGS, found
 from tests.simulation.run import Played, play
 
 _ROUND_S = 30.0
-_MOST_PLANTED = 200
+_MOST_PLANTED = 700
 _SHOWN = 20
 
 

@@ -39,6 +39,7 @@ _TOLERANCE = timedelta(seconds=1.0)
 # A lane that nothing was done to for so long owes its judge a tick, and its rollbacks an end, in time.
 _SETTLED_S = 8.0
 _LATEST_TICK_S, _LATEST_ROLLBACK_S = 3.0, 5.0
+_HEARD_WITHIN = 10  # measurements
 _DEAF = (Phase.ROLLING_BACK, Phase.HALTED)
 
 
@@ -500,9 +501,12 @@ def _words(desired: Desired) -> str:
 
 
 def _nothing_but_failures(rollout: Rollout, at: datetime) -> Rollout:
-    """The rollout after six measurements in which every request of the candidate failed, and none of stable."""
+    """The rollout after measurements in which every request of the candidate failed, and none of stable.
+
+    Six are enough, or seven when stable alone had failed before: then the comparison begins from what it held back.
+    """
     counts = {"errors": Counts(10_000, 10_000)}, {"errors": Counts(10_000, 0)}
-    for number in range(6):
+    for number in range(_HEARD_WITHIN):
         later = at + number * timedelta(minutes=1)
         rollout = machine.step(rollout, Measured(later, Tick(later.timestamp(), 1.0, *counts))).rollout
         if rollout.phase in _DEAF or rollout.phase.final:

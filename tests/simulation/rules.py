@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -187,6 +188,12 @@ def decides(world: SimulatedWorld, people: People, rng: random.Random) -> None:
             )
 
 
+def regrets(world: SimulatedWorld, people: People, rng: random.Random) -> None:
+    """Someone takes back what has traffic, or is on its way to the target."""
+    if found := [each for each in active(world) if each.had_traffic]:
+        _later(rng.random(), partial(people.press, ONCALL, rng.choice(found), Action.ROLL_BACK))
+
+
 def returns(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     people.roll_back(ONCALL, rng.choice(world.lanes))
 
@@ -255,20 +262,20 @@ def failover(world: SimulatedWorld, people: People, rng: random.Random) -> None:
 
 
 def target_away(world: SimulatedWorld, people: People, rng: random.Random) -> None:
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     what = rng.choice(["away", "away", "hanging"])
     _for_a_while(world, rng, world.target[lane].link, what, rng.choice([1.0, 4.0, 15.0, 60.0]), lane)
 
 
 def target_loses_answers(world: SimulatedWorld, people: People, rng: random.Random) -> None:
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     world.target[lane].link.lose = rng.randint(1, 3)
     world.disturbed(lane)
 
 
 def target_late(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """Orders arrive long after who sent them gave up."""
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     world.target[lane].link.late_s = rng.choice([1.0, 5.0, 15.0])
     _later(
         rng.uniform(1.0, 8.0),
@@ -279,7 +286,7 @@ def target_late(world: SimulatedWorld, people: People, rng: random.Random) -> No
 
 def target_ahead(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     """Someone else orders the same under newer generations."""
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     target = world.target[lane]
     if target.desired is not None:
         stable = target.desired.stable
@@ -291,28 +298,28 @@ def target_ahead(world: SimulatedWorld, people: People, rng: random.Random) -> N
 
 
 def aborts(world: SimulatedWorld, people: People, rng: random.Random) -> None:
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     world.tampered.add(lane)
     at_once_quietly(world.target[lane].abort(lane, "root", "users complain"))
     world.disturbed(lane)
 
 
 def crashes(world: SimulatedWorld, people: People, rng: random.Random) -> None:
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     if runs := sorted(world.target[lane].running(lane) if world.target[lane].desired else ()):
         world.target[lane].crash(lane, rng.choice(runs))
         world.disturbed(lane)
 
 
 def source_broken(world: SimulatedWorld, people: People, rng: random.Random) -> None:
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     world.source.broken[lane] = raising(rng)
     _later(rng.uniform(0.5, 30.0), lambda: (world.source.broken.pop(lane, None), world.disturbed(lane)))
     world.disturbed(lane)
 
 
 def source_hangs(world: SimulatedWorld, people: People, rng: random.Random) -> None:
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     what = rng.choice(["hanging", "hanging", "away"])
     _for_a_while(world, rng, world.source.links[lane], what, rng.uniform(0.5, 30.0), lane)
 
@@ -322,13 +329,13 @@ def router_restarts(world: SimulatedWorld, people: People, rng: random.Random) -
 
 
 def release_is_bad(world: SimulatedWorld, people: People, rng: random.Random) -> None:
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     digest = f"sha256:{lane.service}-{rng.choice('2345')}"
     world.target[lane].traffic.fails(digest, rng.choice([0.0, 0.05, 0.3, 1.0]))
 
 
 def common_trouble(world: SimulatedWorld, people: People, rng: random.Random) -> None:
-    lane = rng.choice(sorted(world.target))
+    lane = _hit(world, rng)
     traffic = world.target[lane].traffic
     traffic.fails_everywhere(0.2)
     _later(rng.uniform(1.0, 10.0), lambda: traffic.fails_everywhere(0.0))
@@ -351,6 +358,12 @@ def backup(world: SimulatedWorld, people: People, rng: random.Random) -> None:
     world.back_up()
 
 
+def _hit(world: SimulatedWorld, rng: random.Random) -> Lane:
+    """A lane for a fault: mostly one with a rollout, where it meets something."""
+    busy = sorted(rollout.lane for rollout in active(world))
+    return rng.choice(busy if busy and rng.random() < 0.7 else sorted(world.target))
+
+
 RULES = (
     Rule("deploy", 24, deploys),
     Rule("approve", 22, approves),
@@ -358,6 +371,7 @@ RULES = (
     Rule("crowd", 3, crowd),
     Rule("resume", 6, resumes),
     Rule("decide", 5, decides),
+    Rule("regret", 6, regrets),
     Rule("return to known good", 3, returns),
     Rule("panic", 3, panics),
     Rule("unlock", 6, unlocks),
