@@ -182,14 +182,14 @@ def _paired(rule: Rule, tick: Tick, candidate: Counts) -> tuple[int, int, int, i
     return stable.total, stable.bad, candidate.bad, round(1000 * share * (candidate.bad + stable.bad))
 
 
-def _tolerated(rule: Rule) -> float:
+def tolerated_share(rule: Rule) -> float:
     """The share of requests that may be bad."""
     return rule.limit if rule.quantile is None else 1 - rule.quantile
 
 
 def _breaks(rule: Rule, total: int, bad: int, of: float = 1.0) -> bool:
     """Whether the rate breaks that part of the limit."""
-    tolerated = of * _tolerated(rule)
+    tolerated = of * tolerated_share(rule)
     rate = bad / total if total else 0.0
     # 1 - 0.99 is a little above 0.01, and exactly 1% of requests must not hang on that.
     above = rate > tolerated + 1e-12 or (rule.op == ">=" and rate >= tolerated - 1e-12)
@@ -230,7 +230,7 @@ def in_doubt(rule: Rule, state: RuleState) -> bool:
         return False
     if rule.signal is not None:
         return state.broken
-    return state.bad > 0 and at_least(state.bad, state.total, _tolerated(rule)) <= _BY_CHANCE
+    return state.bad > 0 and at_least(state.bad, state.total, tolerated_share(rule)) <= _BY_CHANCE
 
 
 SLOTS = 12

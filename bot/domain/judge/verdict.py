@@ -19,7 +19,7 @@ from bot.domain.judge.explain import (
     traffic_sentence,
 )
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
-from bot.domain.judge.rules import RuleState, fails, in_doubt, shared
+from bot.domain.judge.rules import RuleState, fails, in_doubt, shared, tolerated_share
 from bot.domain.judge.state import JudgeState, Trial
 from bot.domain.judge.statistics.instances import Standing, beside, culprit, judged_by, sick
 from bot.domain.judge.statistics.latency import RATIO, slower
@@ -142,7 +142,7 @@ def failed_rules(state: JudgeState, policy: JudgePolicy) -> tuple[str, ...]:
     return tuple(
         rule.name
         for rule, standing in rules
-        if rule.enforce and _rule_outcome(policy, rule, standing) is Outcome.FAIL
+        if rule.enforce and fails(rule, standing) and not _in_common_trouble(policy, rule, standing)
     )
 
 
@@ -158,7 +158,6 @@ def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | No
     for rule, standing in zip(policy.rules, state.rules, strict=True):
         outcome = _rule_outcome(policy, rule, standing)
         rate = standing.bad / standing.total if standing.total else None
-        limit = rule.limit if rule.quantile is None else 1 - rule.quantile
         yield Reason(
             rule.name,
             outcome,
@@ -169,7 +168,7 @@ def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | No
                 shared=_in_common_trouble(policy, rule, standing),
             ),
             None if rule.signal else rate,
-            None if rule.signal else limit,
+            None if rule.signal else tolerated_share(rule),
             standing.total,
             rule.for_s if rule.signal else rule.over_s,
             rule.enforce,
@@ -237,9 +236,9 @@ def warnings(state: JudgeState) -> Iterator[Reason]:
 
 
 def _rule_outcome(policy: JudgePolicy, rule: Rule, standing: RuleState) -> Outcome:
-    if _in_common_trouble(policy, rule, standing) or in_doubt(rule, standing):
-        return Outcome.INSUFFICIENT
-    return Outcome.FAIL if fails(rule, standing) else Outcome.PASS
+    if fails(rule, standing):
+        return Outcome.INSUFFICIENT if _in_common_trouble(policy, rule, standing) else Outcome.FAIL
+    return Outcome.INSUFFICIENT if in_doubt(rule, standing) else Outcome.PASS
 
 
 def _in_common_trouble(policy: JudgePolicy, rule: Rule, standing: RuleState) -> bool:
